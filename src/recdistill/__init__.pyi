@@ -1,0 +1,31 @@
+from recdistill.bundle.export import export as export
+from recdistill.bundle.loading import Bundle as Bundle
+from recdistill.bundle.loading import load_bundle as load_bundle
+from recdistill.data.dataset import Dataset as Dataset
+from recdistill.data.preparation import load_dataset as load_dataset
+from recdistill.distill import KL as KL
+from recdistill.distill import MSE as MSE
+from recdistill.distill import Align as Align
+from recdistill.distill import HardLabel as HardLabel
+from recdistill.distill import NextItem as NextItem
+from recdistill.distill import Recipe as Recipe
+from recdistill.distill import distill as distill
+from recdistill.errors import RecDistillError as RecDistillError
+from recdistill.evaluation.protocol import evaluate as evaluate
+from recdistill.models.item_knn import ItemKNN as ItemKNN
+from recdistill.models.popularity import Popularity as Popularity
+from recdistill.models.recommender import Recommender as Recommender
+from recdistill.models.sasrec import SASRec as SASRec
+from recdistill.signals import ItemVectors as ItemVectors
+from recdistill.signals import Signals as Signals
+from recdistill.signals import TopK as TopK
+from recdistill.signals import UserVectors as UserVectors
+from recdistill.teachers import EnsembleTeacher as EnsembleTeacher
+from recdistill.teachers import RecommenderTeacher as RecommenderTeacher
+from recdistill.teachers import TextEncoderTeacher as TextEncoderTeacher
+from recdistill.teachers import label as label
+from recdistill.teachers import load_teacher as load_teacher
+from recdistill.training.options import RunOptions as RunOptions
+from recdistill.training.options import TrainingConfig as TrainingConfig
+
+__version__: str
