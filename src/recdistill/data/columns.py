@@ -1,0 +1,12 @@
+"""The one place where column names are spelled."""
+
+from __future__ import annotations
+
+from typing import Final
+
+USER: Final = "user_id"
+ITEM: Final = "item_id"
+TIME: Final = "timestamp"
+RATING: Final = "rating"
+SCORE: Final = "score"
+RANK: Final = "rank"

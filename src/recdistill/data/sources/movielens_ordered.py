@@ -1,0 +1,61 @@
+"""MovieLens 1M where only an order is known: ratings without times, and files that say who came last.
+
+    ratings_no_timestamp.tsv.gz   user, item, rating
+    chrono_valid_10pct.tsv        user, item: each user's events before the last fifth, in time order
+    chrono_test_20pct.tsv         user, item: each user's last fifth, in time order
+    latest_item_per_user.tsv      user, item: each user's very last
+    movies.dat                    the films
+
+Of each user, events in none of the files come first, in the order of the log (their true order is not known);
+then the validation file's, then the test file's, in the order of those files; the latest item comes last of
+all. Times are places in that order, so only `leave-one-out` and `last-fraction` splits make sense.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from recdistill.data.columns import ITEM, RATING, TIME, USER
+from recdistill.data.sources.log import Log, require_columns
+from recdistill.data.sources.movielens import TEMPLATE, films_1m
+from recdistill.data.sources.tables import scan_table
+
+RATINGS: Final = "ratings_no_timestamp.tsv.gz"
+_PARTS: Final = ("chrono_valid_10pct.tsv", "chrono_test_20pct.tsv", "latest_item_per_user.tsv")
+_KEYS: Final = [USER, ITEM]
+
+
+def read_ordered_1m(folder: Path) -> Log:
+    """The log in the best order that the files allow."""
+    files = [folder / name for name in (RATINGS, *_PARTS)]
+    ratings, *parts = (_table(path) for path in files)
+    row = pl.int_range(pl.len(), dtype=pl.Int64)
+    events = ratings.with_columns(row.alias("row"))
+    for number, part in enumerate(parts):
+        places = part.select(*_KEYS, row.alias(f"place{number}")).unique(_KEYS, keep="first")
+        events = events.join(places, on=_KEYS, how="left", maintain_order="left")
+    valid, test, latest = (pl.col(f"place{number}") for number in range(3))
+    # Nulls sort first: an event in no file is before those in the first, and so on.
+    order = [latest.is_not_null(), test.fill_null(-1), valid.fill_null(-1), pl.col("row")]
+    events = events.sort(USER, *order).with_columns(
+        pl.int_range(pl.len(), dtype=pl.Int64).over(USER).alias(TIME)
+    )
+    return Log(
+        "movielens-1m",
+        events.select(USER, ITEM, TIME, RATING).lazy(),
+        films_1m(folder).lazy(),
+        (*files, folder / "movies.dat"),
+        TEMPLATE,
+        has_time=False,
+    )
+
+
+def _table(path: Path) -> pl.DataFrame:
+    frame = scan_table(path)
+    available = frame.collect_schema().names()
+    require_columns(["user", "item"], available, str(path), "")
+    kept = frame.rename({"user": USER, "item": ITEM}).collect()
+    return kept.select(name for name in (USER, ITEM, RATING) if name in kept.columns)

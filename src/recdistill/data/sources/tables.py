@@ -1,0 +1,125 @@
+"""Any file or folder of Parquet, CSV, TSV or JSONL, with a mapping of columns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import polars as pl
+
+from recdistill.data.columns import ITEM, RATING, TIME, USER
+from recdistill.data.sources.log import Log, require_columns
+from recdistill.data.sources.plain_text import open_binary, parse_table, require_utf8
+from recdistill.errors import DataError
+
+if TYPE_CHECKING:
+    from recdistill.data.configuration import Columns, DatasetConfig
+
+_MAPPING_HINT = "Map it under dataset.columns, for example {user_id: reviewer}."
+
+
+def read_tables(path: Path, config: DatasetConfig) -> Log:
+    """The log in `path`: a file, or a folder of parts with perhaps a catalogue `items.*`."""
+    parts, catalogue = _parts(path)
+    catalogue = config.items or catalogue
+    frames = [_events(scan_table(part), part, config.columns) for part in parts]
+    items = None if catalogue is None else read_items(catalogue, config.columns)
+    files = (*parts, *([catalogue] if catalogue else []))
+    untyped = any(_suffix(part) in _TEXT for part in parts)
+    return Log(path.stem, pl.concat(frames, how="vertical_relaxed"), items, files, untyped=untyped)
+
+
+def scan_table(path: Path) -> pl.LazyFrame:
+    """A table of any of the formats; values of CSV and TSV files are text.
+
+    Raises:
+        DataError: the file is missing, damaged, not UTF-8, or of an unknown format.
+    """
+    if not path.is_file():
+        raise DataError(f"There is no file {path}.")
+    scan = _SCANS.get(_suffix(path))
+    if scan is None:
+        raise DataError(f"{path} has an unknown format.", f"Known: {', '.join(_SCANS)}.")
+    try:
+        frame = scan(path)
+        frame.collect_schema()  # a damaged file is noticed here and not in the middle of preparation
+    except pl.exceptions.PolarsError as error:
+        first = str(error).strip().split("\n")[0]
+        raise DataError(f"{path} cannot be read: {first}") from error
+    return frame
+
+
+def read_items(path: Path, columns: Columns) -> pl.LazyFrame:
+    """A table of items; its key is the mapped column, `item_id`, or `id`.
+
+    Raises:
+        DataError: the table cannot be read or has no key.
+    """
+    frame = scan_table(path)
+    available = frame.collect_schema().names()
+    keys = [name for name in (columns.item_id, ITEM, "id") if name in available]
+    require_columns([] if keys else [columns.item_id], available, str(path), _MAPPING_HINT)
+    return frame.rename({keys[0]: ITEM})
+
+
+def catalogue_beside(path: Path) -> Path | None:
+    """The table named `items` in the folder of `path`, if there is one."""
+    beside = sorted(path.parent.iterdir())
+    return next(
+        (file for file in beside if _stem(file) == "items" and _suffix(file) in _SCANS), None
+    )
+
+
+def _parts(path: Path) -> tuple[list[Path], Path | None]:
+    if not path.is_dir():
+        return [path], None
+    files = [file for file in sorted(path.iterdir()) if _suffix(file) in _SCANS]
+    catalogues = [file for file in files if _stem(file) == "items"]
+    parts = [file for file in files if file not in catalogues]
+    if not parts:
+        raise DataError(f"{path} holds no table.", f"Known formats: {', '.join(_SCANS)}.")
+    return parts, catalogues[0] if catalogues else None
+
+
+def _events(frame: pl.LazyFrame, path: Path, columns: Columns) -> pl.LazyFrame:
+    available = frame.collect_schema().names()
+    rating = columns.rating or (RATING if RATING in available else None)
+    named = {USER: columns.user_id, ITEM: columns.item_id, TIME: columns.timestamp}
+    named |= {RATING: rating} if rating else {}
+    require_columns(named.values(), available, str(path), _MAPPING_HINT)
+    return frame.select(pl.col(theirs).alias(ours) for ours, theirs in named.items())
+
+
+def _suffix(path: Path) -> str:
+    return Path(path.stem).suffix + path.suffix if path.suffix == ".gz" else path.suffix
+
+
+def _stem(path: Path) -> str:
+    return path.name.removesuffix(_suffix(path))
+
+
+def _separated(separator: str) -> Callable[[Path], pl.LazyFrame]:
+    def scan(path: Path) -> pl.LazyFrame:
+        require_utf8(path)
+        with open_binary(path) as stream:
+            return parse_table(stream.read(), path, separator=separator).lazy()
+
+    return scan
+
+
+def _lines(path: Path) -> pl.LazyFrame:
+    require_utf8(path)
+    return pl.scan_ndjson(path, infer_schema_length=None)
+
+
+_SCANS: dict[str, Callable[[Path], pl.LazyFrame]] = {
+    ".parquet": pl.scan_parquet,
+    ".csv": _separated(","),
+    ".tsv": _separated("\t"),
+    ".jsonl": _lines,
+    ".csv.gz": _separated(","),
+    ".tsv.gz": _separated("\t"),
+    ".jsonl.gz": _lines,
+}
+_TEXT = {suffix for suffix in _SCANS if suffix.startswith((".csv", ".tsv"))}
