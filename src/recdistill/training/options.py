@@ -1,0 +1,86 @@
+"""Hyper-parameters of training, and the circumstances of a run: two different things.
+
+`TrainingConfig` belongs to the result (it is hashed, stored, reported); `RunOptions` belongs to the
+machine (device, threads, where checkpoints go) and must not change the result beyond rounding,
+except the seed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from recdistill.settings import Settings
+
+if TYPE_CHECKING:
+    from recdistill.progress import Progress
+    from recdistill.training.trackers import Tracker
+
+TrackerName = Literal["tensorboard", "wandb", "mlflow"]
+
+
+class AdamW(Settings):
+    """Adam with decoupled weight decay (Loshchilov & Hutter 2019)."""
+
+    kind: Literal["adamw"] = "adamw"
+    learning_rate: PositiveFloat = 1e-3
+    weight_decay: NonNegativeFloat = 0.0
+    betas: tuple[float, float] = (0.9, 0.98)
+    """Decay of the first and second moments; 0.98 follows SASRec (Kang & McAuley 2018)."""
+
+
+class WarmupCosine(Settings):
+    """Linear warm-up, then half a cosine down to `floor` of the peak, or the peak throughout."""
+
+    kind: Literal["cosine", "constant"] = "constant"
+    warmup_steps: NonNegativeInt = 0
+    floor: float = Field(default=0.0, ge=0, le=1)
+
+
+class TrainingConfig(Settings):
+    """How a module is trained."""
+
+    epochs: PositiveInt = 60
+    batch_size: PositiveInt = 256
+    """Histories a step."""
+    optimizer: AdamW = AdamW()
+    rate: WarmupCosine = WarmupCosine()
+    clip_norm: PositiveFloat | None = 5.0
+    accumulate: PositiveInt = 1
+    """Batches of an update; their gradients are averaged over all their positions."""
+    patience: PositiveInt | None = 8
+    """Validations without improvement before stopping; `None` never stops early."""
+    validate_every: PositiveInt = 1
+    """Epochs between validations."""
+    metric: Literal["ndcg@10"] = "ndcg@10"
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """`auto` takes bfloat16 only where the hardware multiplies it natively."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Where and how a run happens.
+
+    Attributes:
+        seed: of initialisation, order and dropout.
+        device: `cpu`, `cuda`, `cuda:1`…; `None` takes a GPU when there is one.
+        threads: of torch; `None` leaves torch's choice.
+        folder: where checkpoints and logs go; `None` keeps neither.
+        checkpoint_seconds: least time between two checkpoints within an epoch.
+        trackers: receivers of scalars besides the JSON lines that every folder gets; those given by
+            name write below `folder`, and not at all without one.
+        progress: what a person sees.
+        name: how progress and trackers call this training.
+    """
+
+    seed: int = 0
+    device: str | None = None
+    threads: int | None = None
+    folder: Path | None = None
+    checkpoint_seconds: float = 30.0
+    trackers: tuple[Tracker | TrackerName, ...] = ("tensorboard",)
+    progress: Progress | None = None
+    name: str = "training"
