@@ -1,0 +1,227 @@
+"""SASRec: self-attention over what a user did (Kang & McAuley 2018), pre-norm, packed, with tied item vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar, Literal, Self
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int64
+from pydantic import Field, PositiveInt, model_validator
+from torch import Tensor, nn
+
+from recdistill.data.batches import pack
+from recdistill.data.dataset import Dataset
+from recdistill.data.sequences import Sequences
+from recdistill.data.vocabulary import Vocabulary
+from recdistill.models.fitting import fit
+from recdistill.models.item_encoders import IdItemsConfig, ItemsConfig, item_encoder
+from recdistill.models.losses import LossConfig, Softmax
+from recdistill.models.recommender import SequenceModel
+from recdistill.models.transformer import Block, ByteDropout, Runs
+from recdistill.settings import Settings
+from recdistill.training.options import RunOptions, TrainingConfig
+from recdistill.training.step import TorchBatch
+
+_POSITIONS_AT_ONCE = 16_384
+_MEMORY = 0.02  # of the running mean of states, per step
+
+
+class SASRecConfig(Settings):
+    """Hyper-parameters of SASRec."""
+
+    kind: Literal["sasrec"] = "sasrec"
+    width: PositiveInt = 64
+    blocks: PositiveInt = 2
+    heads: PositiveInt = 1
+    history: PositiveInt = 50
+    """How many of the latest items are seen."""
+    dropout: float = Field(default=0.2, ge=0, lt=1)
+    positions: Literal["learned", "rotary"] = "learned"
+    widening: PositiveInt = 4
+    """The feed-forward net's inner width, in widths."""
+    items: ItemsConfig = IdItemsConfig()
+    """Where item vectors come from."""
+    loss: LossConfig = Softmax()
+    """What `fit` lowers."""
+
+    @model_validator(mode="after")
+    def _heads_divide_width(self) -> SASRecConfig:
+        step = self.heads * (2 if self.positions == "rotary" else 1)
+        if self.width % step:
+            raise ValueError(
+                f"width {self.width} must be a multiple of {step} for {self.heads} heads"
+            )
+        return self
+
+
+class SASRecNetwork(nn.Module):
+    """The tensors of SASRec; knows packed positions, not data sets."""
+
+    start: Tensor
+
+    def __init__(self, config: SASRecConfig, items: nn.Module) -> None:
+        super().__init__()
+        self.items = items
+        self.scale = config.width**0.5
+        self.positions = _POSITIONS[config.positions](config)
+        self.drop = ByteDropout(config.dropout)
+        self.blocks = nn.ModuleList(
+            Block(config.width, config.heads, config.widening * config.width, config.dropout)
+            for _ in range(config.blocks)
+        )
+        self.norm = nn.LayerNorm(config.width)
+        self.register_buffer("start", torch.zeros(config.width))
+
+    def forward(
+        self,
+        table: Float[Tensor, "items width"],
+        items: Int64[Tensor, " positions"],
+        places: Int64[Tensor, " positions"],
+        runs: Runs,
+    ) -> Float[Tensor, "positions width"]:
+        """The state after each position, given the item table."""
+        values = nn.functional.embedding(items, table) * self.scale
+        values, turn = self.positions(values, places)
+        values = self.drop(values)
+        for block in self.blocks:
+            values = block(values, runs, turn)
+        values = self.norm(values)
+        if self.training and len(values):
+            self._remember(values)
+        return values
+
+    @torch.no_grad()
+    def _remember(self, values: Float[Tensor, "positions width"]) -> None:
+        """Keep a running mean of the states, the best guess for whom nothing is known of."""
+        self.start.lerp_(values.mean(0).to(self.start.dtype), _MEMORY)
+
+
+class LearnedPlaces(nn.Module):
+    """A learned vector for each place, counted from the oldest item seen."""
+
+    def __init__(self, config: SASRecConfig) -> None:
+        super().__init__()
+        self.vectors = nn.Parameter(torch.empty(config.history, config.width).normal_(std=0.02))
+
+    def forward(
+        self, values: Float[Tensor, "positions width"], places: Int64[Tensor, " positions"]
+    ) -> tuple[Float[Tensor, "positions width"], None]:
+        """Add the vector of each place."""
+        return values + nn.functional.embedding(places, self.vectors), None
+
+
+class RotaryPlaces(nn.Module):
+    """Angles by which attention turns queries and keys, so that it sees distances (Su et al. 2021)."""
+
+    angles: Tensor
+
+    def __init__(self, config: SASRecConfig) -> None:
+        super().__init__()
+        half = config.width // config.heads // 2
+        speeds = 10_000.0 ** (-torch.arange(half) / half)
+        angles = torch.arange(config.history)[:, None] * speeds
+        self.register_buffer("angles", angles, persistent=False)
+
+    def forward(
+        self, values: Float[Tensor, "positions width"], places: Int64[Tensor, " positions"]
+    ) -> tuple[Float[Tensor, "positions width"], Float[Tensor, "positions half"]]:
+        """Leave the values; give the angles of each place."""
+        return values, self.angles[places]
+
+
+_POSITIONS = {"learned": LearnedPlaces, "rotary": RotaryPlaces}
+
+
+class SASRec(SequenceModel):
+    """Self-attentive sequential recommendation."""
+
+    kind: ClassVar[str] = "sasrec"
+    Config: ClassVar[type[Settings]] = SASRecConfig
+    config: SASRecConfig
+    network: SASRecNetwork
+
+    def __init__(
+        self, config: SASRecConfig, vocabulary: Vocabulary, items: nn.Module | None = None
+    ) -> None:
+        """`items` takes the place of the encoder that `config.items` describes."""
+        super().__init__(config, vocabulary)
+        encoder = items or item_encoder(config.items, len(vocabulary), config.width)
+        self.network = SASRecNetwork(config, encoder)  # pyright: ignore[reportIncompatibleVariableOverride]
+
+    @property
+    def history(self) -> int:
+        """How many of the latest items are seen."""
+        return self.config.history
+
+    def fit(
+        self,
+        dataset: Dataset,
+        training: TrainingConfig | None = None,
+        run: RunOptions | None = None,
+    ) -> Self:
+        """Learn the next item of every training history; the best validated state is kept."""
+        fit(self, dataset, self.config.loss, training, run)
+        return self
+
+    def item_table(self) -> Float[Tensor, "items width"]:
+        """One vector for each item of the catalogue; gradients flow."""
+        return self.network.items()
+
+    def encode(
+        self, batch: TorchBatch, table: Float[Tensor, "items width"] | None = None
+    ) -> Float[Tensor, "positions width"]:
+        """The state after each position; gradients flow.
+
+        Args:
+            batch: packed histories of at most `history` items, on the network's device.
+            table: what `item_table()` gave, where the caller has it already.
+        """
+        table = self.item_table() if table is None else table
+        return self.network(table, batch.items, batch.places, batch.runs)
+
+    @torch.no_grad()
+    def states(self, histories: Sequences) -> Float[Tensor, "rows width"]:
+        """What the model knows after each history (any length, empty ones too).
+
+        Attention is causal, so the state after a prefix is a state on the way through the whole: prefixes of
+        one history, as labelling and successive evaluation ask about them, cost no more than the longest.
+        """
+        network, training = self.network, self.network.training
+        table, seen = self.item_table(), histories.tail(self.config.history)
+        states = network.start.repeat(len(seen), 1)
+        network.eval()
+        for spans, rows, places in _passes(seen):
+            batch = TorchBatch.of(pack(spans)[0], states.device)
+            found = self.encode(batch, table)[torch.from_numpy(places).to(states.device)]
+            states[torch.from_numpy(rows).to(states.device)] = found
+        network.train(training)
+        return states
+
+
+def _passes(
+    histories: Sequences,
+) -> Iterator[tuple[Sequences, Int64[np.ndarray, " rows"], Int64[np.ndarray, " rows"]]]:
+    """Spans that cover all histories, so many at a time that their positions stay few.
+
+    Yields:
+        The spans by length, the rows that are prefixes of them, and the packed position where each row ends.
+    """
+    filled = np.flatnonzero(histories.lengths)
+    starts, span_of = np.unique(histories.starts[filled], return_inverse=True)
+    stops = np.zeros_like(starts)
+    np.maximum.at(stops, span_of, histories.stops[filled])
+    order = np.argsort(stops - starts, kind="stable")
+    spans = Sequences(histories.values, starts[order], stops[order])
+    ends = np.cumsum(spans.lengths)
+    rank_of = np.argsort(order)[span_of]
+    by_span = np.argsort(rank_of, kind="stable")
+    passes = (ends - spans.lengths) // _POSITIONS_AT_ONCE
+    for number in np.unique(passes):
+        first, last = np.searchsorted(passes, [number, number + 1])
+        lower, upper = np.searchsorted(rank_of[by_span], [first, last])
+        chosen = by_span[lower:upper]
+        begins = (ends - spans.lengths)[rank_of[chosen]] - (ends - spans.lengths)[first]
+        rows = filled[chosen]
+        yield spans.take(slice(first, last)), rows, begins + histories.lengths[rows] - 1
