@@ -1,0 +1,24 @@
+"""Teachers: anything that can speak about a context. One file a kind; one way to label."""
+
+from __future__ import annotations
+
+from recdistill.teachers.contract import Teacher
+from recdistill.teachers.ensemble import EnsembleConfig, EnsembleTeacher, TeacherConfig
+from recdistill.teachers.labelling import label
+from recdistill.teachers.loading import load_teacher, make_teacher
+from recdistill.teachers.recommender import RecommenderTeacher, RecommenderTeacherConfig
+from recdistill.teachers.text_encoder import TextEncoderConfig, TextEncoderTeacher
+
+__all__ = [
+    "EnsembleConfig",
+    "EnsembleTeacher",
+    "RecommenderTeacher",
+    "RecommenderTeacherConfig",
+    "Teacher",
+    "TeacherConfig",
+    "TextEncoderConfig",
+    "TextEncoderTeacher",
+    "label",
+    "load_teacher",
+    "make_teacher",
+]

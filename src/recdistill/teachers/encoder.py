@@ -1,0 +1,162 @@
+"""A pre-trained language model that turns texts into vectors."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from jaxtyping import Float, Float32, Int64
+from torch import Tensor
+
+from recdistill.errors import ConfigError, MissingExtraError
+from recdistill.files import content_hash, file_sha256
+
+Pooling = Literal["mean", "cls", "last"]
+
+
+def mean(
+    hidden: Float[Tensor, "texts tokens width"], mask: Int64[Tensor, "texts tokens"]
+) -> Float[Tensor, "texts width"]:
+    """The mean over a text's tokens, padding left out (Reimers & Gurevych 2019, section 3)."""
+    kept = mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * kept).sum(1) / kept.sum(1).clamp_min(1)
+
+
+def cls(
+    hidden: Float[Tensor, "texts tokens width"], mask: Int64[Tensor, "texts tokens"]
+) -> Float[Tensor, "texts width"]:
+    """The first token, for models that were trained to put the meaning there."""
+    return hidden[:, 0]
+
+
+def last(
+    hidden: Float[Tensor, "texts tokens width"], mask: Int64[Tensor, "texts tokens"]
+) -> Float[Tensor, "texts width"]:
+    """The last token, for causal models: the only one that has seen the whole text."""
+    return hidden[torch.arange(len(hidden)), mask.sum(1) - 1]
+
+
+_POOLINGS: dict[Pooling, Callable[[Tensor, Tensor], Tensor]] = {
+    "mean": mean,
+    "cls": cls,
+    "last": last,
+}
+
+
+class TextEncoder:
+    """A model of the transformers library and how its hidden states become one vector a text.
+
+    Code that comes with a model is never run, and weights are read from safetensors only.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        pooling: Pooling = "mean",
+        max_tokens: int = 128,
+        normalise: bool = True,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        """Load the model.
+
+        Args:
+            folder: the files of the model.
+            pooling: how the token vectors become one.
+            max_tokens: longer texts are cut.
+            normalise: whether vectors are scaled to length 1.
+            device: where the model computes.
+
+        Raises:
+            ConfigError: the folder does not hold a usable model.
+            MissingExtraError: transformers is not installed.
+        """
+        if not any(folder.glob("*.safetensors")):
+            raise ConfigError(
+                f"The text encoder {folder} has no weights in safetensors format.",
+                "Pickled weights can run code and are not loaded; convert or choose another.",
+            )
+        self.folder = folder
+        self.pooling: Pooling = pooling
+        self.max_tokens = max_tokens
+        self.normalise = normalise
+        self.device = torch.device(device)
+        self._tokenizer, self._model = _load(folder)
+        self._model.to(self.device).eval()
+
+    @property
+    def width(self) -> int:
+        """Of its vectors."""
+        return int(self._model.config.hidden_size)
+
+    @property
+    def revision(self) -> str:
+        """A hash of everything that decides a text's vector: files, pooling, length."""
+        files = [*self.folder.glob("*.safetensors"), *self.folder.glob("*.json")]
+        hashes = {file.name: file_sha256(file) for file in files}
+        return content_hash([hashes, self.pooling, self.max_tokens, self.normalise])
+
+    @torch.inference_mode()
+    def encode(self, texts: Sequence[str]) -> Float32[np.ndarray, "texts width"]:
+        """One vector a text, all texts in one batch."""
+        tokens = self._tokenizer(
+            list(texts),
+            padding=True,
+            truncation=True,
+            max_length=self.max_tokens,
+            return_tensors="pt",
+        ).to(self.device)
+        hidden = self._model(**tokens).last_hidden_state
+        vectors = _POOLINGS[self.pooling](hidden, tokens["attention_mask"]).float()
+        if self.normalise:
+            vectors = torch.nn.functional.normalize(vectors, dim=-1)
+        return vectors.cpu().numpy()
+
+
+def text_key(text: str) -> int:
+    """A 64-bit key of a text."""
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:8], "little")
+
+
+def _load(folder: Path) -> tuple[Any, Any]:
+    try:
+        from transformers import AutoModel, AutoTokenizer
+    except ImportError as error:
+        raise MissingExtraError("A text encoder", "teacher") from error
+    try:
+        with _quiet():
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            model = AutoModel.from_pretrained(
+                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+            )
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(
+            f"The text encoder in {folder} cannot be loaded: {str(error).splitlines()[0]}",
+            "It must be a model and a tokenizer of the transformers library that need no code of "
+            "their own.",
+        ) from error
+    tokenizer.padding_side = "right"
+    if tokenizer.pad_token is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer, model
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Without transformers' bars and its report of heads that pooling does not need."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()

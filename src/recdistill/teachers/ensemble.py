@@ -1,0 +1,146 @@
+"""`ensemble`: several teachers as one, their calibrated scores averaged with weights chosen on
+validation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field, NonNegativeFloat, model_validator
+
+from recdistill.data.dataset import Dataset
+from recdistill.files import content_hash
+from recdistill.models.recommender import Recommender
+from recdistill.settings import Settings
+from recdistill.teachers import calibration
+from recdistill.teachers.base import RecommenderBacked
+from recdistill.teachers.mixture import Mixture
+from recdistill.teachers.recommender import RecommenderTeacher, RecommenderTeacherConfig
+from recdistill.teachers.text_encoder import TextEncoderConfig, TextEncoderTeacher
+from recdistill.training.options import RunOptions
+
+
+class EnsembleConfig(Settings):
+    """Who takes part, and how much each counts."""
+
+    kind: Literal["ensemble"] = "ensemble"
+    members: tuple[TeacherConfig, ...] = Field(min_length=1)
+    weights: tuple[NonNegativeFloat, ...] | None = None
+    """One for each member; chosen on validation when not given."""
+
+    @model_validator(mode="after")
+    def _one_weight_each(self) -> EnsembleConfig:
+        if self.weights is not None:
+            if len(self.weights) != len(self.members):
+                raise ValueError(f"{len(self.weights)} weights for {len(self.members)} members")
+            if not any(self.weights):
+                raise ValueError("at least one weight must be above 0")
+        return self
+
+
+TeacherConfig = Annotated[
+    RecommenderTeacherConfig | TextEncoderConfig | EnsembleConfig, Field(discriminator="kind")
+]
+"""Any teacher; configurations choose it by `kind`."""
+
+EnsembleConfig.model_rebuild()
+
+
+class EnsembleTeacher(RecommenderBacked):
+    """The mean of calibrated scores.
+
+    Each member's scores are divided by the temperature at which its probabilities suit the
+    validation answers best, so that a loud member does not outvote a wise one; the weights of the
+    mean are given, or chosen by the NDCG@10 on validation (`calibration.weights`). A member of
+    weight 0 is left out.
+    """
+
+    Config: ClassVar[type[Settings]] = EnsembleConfig
+    config: EnsembleConfig
+    members: list[RecommenderBacked]
+
+    @property
+    def name(self) -> str:
+        """Its members' names."""
+        return " + ".join(_member(config).name for config in self.config.members)
+
+    def _fitted(self, dataset: Dataset, run: RunOptions) -> Recommender:
+        self.members = [
+            _member(config).fit(dataset, _run_of(run, number))
+            for number, config in enumerate(self.config.members)
+        ]
+        recommenders = [member.recommender for member in self.members]
+        questions = calibration.Questions.ask(recommenders, dataset)
+        temperatures = [
+            calibration.temperature(questions.of(number)) for number in range(len(recommenders))
+        ]
+        weights = self._weights(questions, temperatures)
+        self._take_notes(temperatures, weights)
+        self._tell(run)
+        scales = [weight / heat for weight, heat in zip(weights, temperatures, strict=True)]
+        return Mixture(
+            [member for member, scale in zip(recommenders, scales, strict=True) if scale > 0],
+            [scale for scale in scales if scale > 0],
+        )
+
+    def _weights(self, questions: calibration.Questions, temperatures: list[float]) -> list[float]:
+        if self.config.weights is None:
+            return calibration.weights(questions, temperatures)
+        return [weight / sum(self.config.weights) for weight in self.config.weights]
+
+    def _take_notes(self, temperatures: list[float], weights: list[float]) -> None:
+        texts = [member.texts for member in self.members if member.texts]
+        self.texts = content_hash(texts) if texts else None
+        self.notes = {
+            "members": [
+                {
+                    "name": name,
+                    "temperature": round(heat, 6),
+                    "weight": round(weight, 6),
+                    **member.notes,
+                }
+                for name, member, heat, weight in zip(
+                    _told_apart([member.name for member in self.members]),
+                    self.members,
+                    temperatures,
+                    weights,
+                    strict=True,
+                )
+            ]
+        }
+
+    def _tell(self, run: RunOptions) -> None:
+        if run.progress:
+            shares = [f"{note['name']} {note['weight']:.0%}" for note in self.notes["members"]]
+            chosen = "given" if self.config.weights else "chosen on validation"
+            run.progress.say(f"Ensemble weights, {chosen}: {', '.join(shares)}.")
+
+    def _read_model(self, folder: Path) -> Recommender:
+        return Mixture.load(folder)
+
+
+TEACHERS: dict[type[Settings], type[RecommenderBacked]] = {
+    RecommenderTeacherConfig: RecommenderTeacher,
+    TextEncoderConfig: TextEncoderTeacher,
+    EnsembleConfig: EnsembleTeacher,
+}
+"""The class of each kind of teacher, by that of its configuration."""
+
+
+def _member(config: Any) -> RecommenderBacked:
+    return TEACHERS[type(config)](config)
+
+
+def _told_apart(names: list[str]) -> list[str]:
+    """The same names, numbered where two are equal."""
+    return [
+        f"{name} ({names[: place + 1].count(name)})" if names.count(name) > 1 else name
+        for place, name in enumerate(names)
+    ]
+
+
+def _run_of(run: RunOptions, number: int) -> RunOptions:
+    """Each member keeps its checkpoints in a folder of its own."""
+    folder = run.folder and run.folder / "members" / str(number)
+    return replace(run, folder=folder, name=f"{run.name} member {number + 1}")

@@ -1,0 +1,138 @@
+"""Asking a teacher about every context once, and keeping the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Int64
+
+from recdistill.data.contexts import Contexts
+from recdistill.data.dataset import Dataset
+from recdistill.errors import ConfigError, nearest
+from recdistill.progress import Progress, SilentProgress
+from recdistill.signals.collection import Signals
+from recdistill.signals.kinds import ItemVectors, SignalKind
+from recdistill.signals.manifest import DatasetIdentity, Expectation, SignalManifest
+from recdistill.signals.writer import SHARD_ROWS, SignalWriter
+from recdistill.teachers.contract import Teacher
+
+_BATCH = 4096
+
+
+def label(
+    teacher: Teacher,
+    dataset: Dataset,
+    into: Path | str,
+    kinds: Sequence[SignalKind],
+    progress: Progress | None = None,
+    shard_rows: int = SHARD_ROWS,
+) -> Signals:
+    """Ask `teacher` about every distinct context of the training events, and keep what it says.
+
+    Interrupted at any moment and called again, it goes on: finished shards are kept, every other
+    context is asked about once. The result is the same, byte by byte, as without the interruption.
+
+    Args:
+        teacher: a fitted teacher.
+        dataset: about whose training events.
+        into: a folder; each kind gets a sub-folder of its own.
+        kinds: what to ask.
+        progress: who watches.
+        shard_rows: contexts a file; at most so many are asked about again after an interruption.
+
+    Raises:
+        ConfigError: the teacher cannot say one of the kinds, or one is asked twice.
+        SignalError: the folder holds signals of another teacher, dataset or kind.
+        StorageError: the disk refused; free some space and call again.
+    """
+    into = Path(into)
+    _check(teacher, kinds)
+    writers = {
+        kind: SignalWriter.create(into / kind.kind, _manifest(teacher, dataset, kind), shard_rows)
+        for kind in kinds
+    }
+    for kind, writer in writers.items():
+        if isinstance(kind, ItemVectors):
+            _label_items(teacher, dataset, writer)
+    _label_contexts(
+        teacher,
+        dataset.contexts().distinct(),
+        {kind: writer for kind, writer in writers.items() if not isinstance(kind, ItemVectors)},
+        progress or SilentProgress(),
+        shard_rows,
+    )
+    for writer in writers.values():
+        writer.finish()
+    origin = Expectation(_dataset_identity(dataset), teacher.identity())
+    return Signals.open(into, origin)
+
+
+def _check(teacher: Teacher, kinds: Sequence[SignalKind]) -> None:
+    names = [kind.kind for kind in kinds]
+    for name in names:
+        if name not in teacher.says:
+            raise ConfigError(
+                f"The teacher cannot say '{name}'.", nearest(name, sorted(teacher.says))
+            )
+        if names.count(name) > 1:
+            raise ConfigError(
+                f"Signal '{name}' is asked for twice.",
+                "Keep one of them; a folder holds one of a kind.",
+            )
+
+
+def _manifest(teacher: Teacher, dataset: Dataset, kind: SignalKind) -> SignalManifest:
+    return SignalManifest(
+        kind=kind,
+        teacher=teacher.identity(),
+        dataset=_dataset_identity(dataset),
+        fields=kind.fields(dataset.num_items, teacher.width),
+    )
+
+
+def _dataset_identity(dataset: Dataset) -> DatasetIdentity:
+    return DatasetIdentity(name=dataset.name, fingerprint=dataset.fingerprint)
+
+
+def _label_items(teacher: Teacher, dataset: Dataset, writer: SignalWriter) -> None:
+    missing = np.flatnonzero(writer.absent(dataset.item_keys))
+    if len(missing):
+        writer.append(dataset.item_keys[missing], {"vectors": teacher.item_vectors()[missing]})
+
+
+def _label_contexts(
+    teacher: Teacher,
+    contexts: Contexts,
+    writers: dict[SignalKind, SignalWriter],
+    progress: Progress,
+    shard_rows: int,
+) -> None:
+    """Shard by shard: the make-up of a batch decides the last bits of its scores, so none spans
+    two."""
+    work = [
+        (contexts.take(first + rows[start : start + _BATCH]), kinds)
+        for first in range(0, len(contexts), shard_rows)
+        for rows, kinds in _missing(contexts.take(slice(first, first + shard_rows)), writers)
+        for start in range(0, len(rows), _BATCH)
+    ]
+    done = len(contexts) - sum(len(batch) for batch, _ in work)
+    with progress.task("Labelling", len(contexts), "contexts", done=max(done, 0)) as task:
+        for batch, kinds in work:
+            said = teacher.speak(batch, kinds)
+            for kind in kinds:
+                writers[kind].append(batch.keys, said[kind.kind])
+            task.advance(len(batch))
+
+
+def _missing(
+    shard: Contexts, writers: dict[SignalKind, SignalWriter]
+) -> Iterator[tuple[Int64[np.ndarray, " rows"], list[SignalKind]]]:
+    """The rows that have to be asked about, with the kinds that lack just these (most often all
+    kinds)."""
+    groups: dict[bytes, list[SignalKind]] = {}
+    for kind, writer in writers.items():
+        groups.setdefault(writer.absent(shard.keys).tobytes(), []).append(kind)
+    for mask, kinds in groups.items():
+        yield np.flatnonzero(np.frombuffer(mask, dtype=np.bool_)), kinds

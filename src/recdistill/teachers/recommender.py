@@ -1,0 +1,51 @@
+"""`recommender`: any model of ours as a teacher, trained on the same training split as the
+student."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal
+
+from pydantic import field_validator
+
+from recdistill.data.dataset import Dataset
+from recdistill.errors import ConfigError
+from recdistill.models.recommender import Recommender
+from recdistill.models.registry import model_class, settings
+from recdistill.settings import Settings
+from recdistill.teachers.base import RecommenderBacked
+from recdistill.training.options import RunOptions, TrainingConfig
+
+
+class RecommenderTeacherConfig(Settings):
+    """A model of ours, and how it is trained."""
+
+    kind: Literal["recommender"] = "recommender"
+    model: dict[str, Any]
+    """The model: its `kind` and its settings."""
+    training: TrainingConfig = TrainingConfig()
+
+    @field_validator("model")
+    @classmethod
+    def _complete(cls, model: dict[str, Any]) -> dict[str, Any]:
+        """Check the settings and write out their defaults, so that identities show all of them."""
+        try:
+            kind = model_class(str(model.get("kind", "")))
+            return {"kind": kind.kind, **settings(kind, model).model_dump(mode="json")}
+        except ConfigError as error:
+            raise ValueError(f"{error.message} {error.hint}") from error
+
+
+class RecommenderTeacher(RecommenderBacked):
+    """A recommender that teaches."""
+
+    Config: ClassVar[type[Settings]] = RecommenderTeacherConfig
+    config: RecommenderTeacherConfig
+
+    @property
+    def name(self) -> str:
+        """The kind of the model."""
+        return str(self.config.model["kind"])
+
+    def _fitted(self, dataset: Dataset, run: RunOptions) -> Recommender:
+        model = Recommender.from_config(self.config.model, dataset, seed=run.seed)
+        return model.fit(dataset, self.config.training, run)
