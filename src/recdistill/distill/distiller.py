@@ -1,0 +1,136 @@
+"""The verb: train a student by a recipe."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from recdistill.data.batches import TrainingBatches
+from recdistill.data.dataset import Dataset
+from recdistill.distill.initialise import TeacherInit, inherit_vectors
+from recdistill.distill.lookup import Lookup, lookups
+from recdistill.distill.loss import DistillationLoss
+from recdistill.distill.objectives import Objective
+from recdistill.distill.recipe import Recipe
+from recdistill.distill.scrutiny import scrutinise
+from recdistill.errors import ConfigError
+from recdistill.models.fitting import require_same_catalogue
+from recdistill.models.item_encoders import IdItems
+from recdistill.models.recommender import SequenceModel
+from recdistill.models.validation import validation
+from recdistill.signals import Expectation, Signals
+from recdistill.signals.manifest import DatasetIdentity
+from recdistill.training.log import TrainingLog
+from recdistill.training.options import RunOptions, TrainingConfig
+from recdistill.training.trainer import Trainer
+
+_log = logging.getLogger(__name__)
+
+
+def distill(
+    student: SequenceModel,
+    dataset: Dataset,
+    signals: Signals | None = None,
+    recipe: Recipe | Sequence[Objective] | Mapping[str, Any] | None = None,
+    training: TrainingConfig | None = None,
+    run: RunOptions | None = None,
+) -> TrainingLog:
+    """Train `student` by `recipe`, and leave it in its best validated state.
+
+    The undistilled twin is the same call with the recipe `[NextItem()]`: same batches, same loop,
+    same validation, same seed.
+
+    Args:
+        student: what learns; changed in place.
+        dataset: its training events teach, its validation cases select.
+        signals: what a teacher said; may be left out when no term needs a teacher.
+        recipe: a `Recipe`, its objectives, or plain data; `None` is `[NextItem()]`.
+        training: hyper-parameters of the loop.
+        run: where and how it runs; with a folder, training resumes after any interruption.
+
+    Returns:
+        The learning curve with every term, plain and weighted, and the schedules' values.
+
+    Raises:
+        ConfigError: the recipe asks for what the teacher does not say, before anything is trained.
+        DataError: the student was made for another catalogue.
+        SignalError: the signals belong to another dataset, or teach nothing.
+        pydantic.ValidationError: plain data is no recipe.
+    """
+    training, run = training or TrainingConfig(), run or RunOptions()
+    recipe = Recipe() if recipe is None else Recipe.of(recipe)
+    require_same_catalogue(student, dataset)
+    heard = _heard(dataset, signals, recipe)
+    if recipe.init:
+        _inherit(student, recipe.init, heard)
+    student.dataset = dataset
+    history = student.history
+    batches = TrainingBatches(dataset.train.histories, history, training.batch_size, run.seed)
+    popularity = np.bincount(dataset.train.items, minlength=dataset.num_items)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(run.seed)  # projections begin at random, and must begin alike again
+        counts = torch.from_numpy(popularity).float()
+        loss = DistillationLoss(student, recipe.objectives, heard, counts)
+    return Trainer(training, run).fit(
+        student.network,
+        batches,
+        loss,
+        validation(student, dataset),
+        further=_identity(student, dataset, signals, recipe),
+    )
+
+
+def _heard(dataset: Dataset, signals: Signals | None, recipe: Recipe) -> dict[str, Lookup]:
+    """The signals that the recipe needs, checked in every way that does not need training."""
+    teacher = f"teacher '{signals.teacher.name}'" if signals else "the teacher"
+    recipe.check(signals.kinds if signals else {}, teacher)
+    if signals is None:
+        return {}
+    about = DatasetIdentity(name=dataset.name, fingerprint=dataset.fingerprint)
+    for kind in recipe.needs:
+        Expectation(dataset=about).check(signals[kind].manifest, signals[kind].folder)
+    heard = lookups(signals, dataset, recipe.needs)
+    for advice in scrutinise(recipe.objectives, heard):
+        _log.warning(advice)
+    return heard
+
+
+def _inherit(student: SequenceModel, init: TeacherInit, heard: Mapping[str, Lookup]) -> None:
+    """Start the student's item vectors from the teacher's.
+
+    Raises:
+        ConfigError: the student has no item vectors of its own.
+    """
+    encoder = student.network.get_submodule("items")
+    if not isinstance(encoder, IdItems):
+        raise ConfigError(
+            f"`init` writes into the student's item vectors, but this {student.kind} makes them "
+            "from features.",
+            "Use `student: {items: {kind: ids}}`, or drop `init`.",
+        )
+    lookup, table = heard[init.what], encoder.vectors
+    known = torch.from_numpy(lookup.has(np.arange(len(table))))
+    found = inherit_vectors(table, lookup.read(lookup.known, table.device)["vectors"], known)
+    _log.info(
+        "%d of %d items start from the teacher's vectors; %d columns hold %.1f %% of their variance.",
+        found.items,
+        len(table),
+        table.shape[1],
+        100 * found.explained,
+    )
+
+
+def _identity(
+    student: SequenceModel, dataset: Dataset, signals: Signals | None, recipe: Recipe
+) -> dict[str, Any]:
+    """What decides the result beside the training's own settings."""
+    return {
+        "model": student.get_config(),
+        "dataset": dataset.fingerprint,
+        "recipe": recipe.model_dump(mode="json"),
+        "teacher": signals.teacher.digest if signals and recipe.needs else None,
+    }

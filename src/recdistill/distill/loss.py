@@ -1,0 +1,118 @@
+"""All terms of a recipe as one loss of the training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TypeVar
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from recdistill.distill.lookup import Lookup
+from recdistill.distill.objectives import LogitObjective, Objective, VectorObjective
+from recdistill.distill.objectives.contract import Knobs, Places, Signal
+from recdistill.distill.terms import LogitTerm, Output, VectorTerm, described
+from recdistill.models.logits import Logits, chunked
+from recdistill.models.recommender import SequenceModel
+from recdistill.training.step import Moment, StepLoss, TorchBatch
+
+_VECTORS_LOOKED_AT = 20_000
+"""From how many of the teacher's vectors a bridge learns their statistics."""
+
+_Kind = TypeVar("_Kind", bound=Objective)
+
+
+class DistillationLoss(nn.Module):
+    """The weighted sum of the terms, each a mean over where it is defined.
+
+    Terms over logits share one pass over the chunks of the batch; terms over vectors follow. What
+    the terms learn (projections) are parameters of this module, not of the student: trained with
+    it and left behind. A term whose weight is 0 at the moment costs nothing.
+    """
+
+    _popularity: Tensor
+
+    def __init__(
+        self,
+        student: SequenceModel,
+        objectives: Sequence[Objective],
+        lookups: Mapping[str, Lookup],
+        popularity: Float[Tensor, " items"],
+    ) -> None:
+        """`lookups` holds every kind of signal that is named; `popularity` counts items."""
+        super().__init__()
+        self.register_buffer("_popularity", popularity, persistent=False)
+        self._student = student
+        self._lookups = lookups
+        self._over_logits = [term for term in objectives if isinstance(term, LogitObjective)]
+        self._over_vectors = [term for term in objectives if isinstance(term, VectorObjective)]
+        self._bridges = nn.ModuleList(self._bridge(term) for term in self._over_vectors)
+
+    def _bridge(self, objective: VectorObjective) -> nn.Module:
+        table = self._student.item_table()
+        lookup = self._lookups[str(objective.source)]
+        vectors = lookup.sample(_VECTORS_LOOKED_AT)["vectors"]
+        return objective.bridge(table.shape[1], vectors).to(table.device)
+
+    def forward(self, batch: TorchBatch, moment: Moment) -> StepLoss:
+        """The loss of `batch` at `moment`."""
+        table = self._student.item_table()
+        output = Output(batch, self._student.encode(batch, table), table)
+        total, shown = self._logit_loss(output, self._logit_terms(batch, moment))
+        for term in self._vector_terms(moment):
+            weighted = term(output)
+            total = total + weighted
+            shown |= described(term.objective, term.knobs, weighted.detach())
+        return StepLoss(total, shown, len(batch))
+
+    def _logit_loss(
+        self, output: Output, terms: Sequence[LogitTerm]
+    ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+        if not terms:
+            return output.states.sum() * 0.0, {}  # nothing to learn, but still of this graph
+        places = Places(output.batch.targets.clamp_min(0), self._popularity)
+
+        def of_chunk(logits: Logits, part: slice) -> Float[Tensor, " terms"]:
+            return torch.stack([term(logits, places, part) for term in terms])
+
+        dense = any(term.objective.dense for term in terms)
+        total, sums = chunked(output.states, output.table, of_chunk, dense=dense)
+        shown: dict[str, Tensor] = {}
+        for term, weighted in zip(terms, sums, strict=True):
+            shown |= described(term.objective, term.knobs, weighted)
+        return total, shown
+
+    def _logit_terms(self, batch: TorchBatch, moment: Moment) -> list[LogitTerm]:
+        """The logit terms that count now; each kind of signal is read once for the whole batch."""
+        present = _present(self._over_logits, moment)
+        events = batch.events.numpy(force=True)
+        spoken: dict[str | None, Signal] = {None: {}}
+        for source in {term.source for term, _ in present if term.source}:
+            spoken[source] = self._lookups[source].read(events, batch.events.device)
+        return [
+            LogitTerm(term, knobs, spoken[term.source], self._defined(term, batch))
+            for term, knobs in present
+        ]
+
+    def _defined(self, objective: LogitObjective, batch: TorchBatch) -> Bool[Tensor, " positions"]:
+        """The positions at which `objective` has what it compares."""
+        known = batch.targets >= 0
+        defined = known if objective.needs_target else torch.ones_like(known)
+        if objective.source is None:
+            return defined
+        has = self._lookups[objective.source].has(batch.events.numpy(force=True))
+        return defined & torch.from_numpy(has).to(defined.device)
+
+    def _vector_terms(self, moment: Moment) -> list[VectorTerm]:
+        bridges = dict(zip((term.label for term in self._over_vectors), self._bridges, strict=True))
+        return [
+            VectorTerm(term, knobs, bridges[term.label], self._lookups[str(term.source)])
+            for term, knobs in _present(self._over_vectors, moment)
+        ]
+
+
+def _present(objectives: Sequence[_Kind], moment: Moment) -> list[tuple[_Kind, Knobs]]:
+    """The objectives of positive weight at `moment`, with the values of their schedules."""
+    knobs = [term.knobs(moment.progress, moment.feedback) for term in objectives]
+    return [(term, now) for term, now in zip(objectives, knobs, strict=True) if now["weight"] > 0]

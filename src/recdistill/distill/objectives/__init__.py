@@ -1,0 +1,28 @@
+"""One objective a file; this union is the list of all that a recipe may name."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Discriminator
+
+from recdistill.distill.objectives.align import Align
+from recdistill.distill.objectives.contract import LogitObjective, Objective, VectorObjective
+from recdistill.distill.objectives.hard_label import HardLabel
+from recdistill.distill.objectives.kl import KL
+from recdistill.distill.objectives.mse import MSE
+from recdistill.distill.objectives.next_item import NextItem
+
+AnyObjective = Annotated[NextItem | HardLabel | KL | MSE | Align, Discriminator("kind")]
+
+__all__ = [
+    "KL",
+    "MSE",
+    "Align",
+    "AnyObjective",
+    "HardLabel",
+    "LogitObjective",
+    "NextItem",
+    "Objective",
+    "VectorObjective",
+]

@@ -1,0 +1,170 @@
+"""Numbers that change while training goes on.
+
+Weights and temperatures (and whatever else an objective wants to vary) are schedules: a plain
+number, or one of the kinds below. A schedule is a function of how far training has come and of what
+the last validation said, so that *progressive*, *dynamic* and *adaptive* distillation are values in
+a recipe, not trainers.
+"""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, ConfigDict, Discriminator, Field, model_validator
+
+from recdistill.settings import Settings
+
+Feedback = Mapping[str, float]
+"""What the last validation measured, by metric name; empty before the first."""
+
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A share of the training that has been done: 0 at its start, 1 at its end."""
+
+
+class Timetable(Settings):
+    """A schedule that is more than a number."""
+
+    @abstractmethod
+    def value(self, progress: float, feedback: Feedback) -> float:
+        """The value at `progress` in [0, 1], the share of the planned training done."""
+
+    @abstractmethod
+    def extremes(self) -> tuple[float, float]:
+        """The least and the greatest value it can take."""
+
+
+class Constant(Timetable):
+    """Always `value_`; the long way to write a number."""
+
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+    kind: Literal["constant"] = "constant"
+    value_: float = Field(validation_alias="value", serialization_alias="value")
+
+    def value(self, progress: float, feedback: Feedback) -> float:
+        """The number itself."""
+        return self.value_
+
+    def extremes(self) -> tuple[float, float]:
+        """The number, twice."""
+        return self.value_, self.value_
+
+
+class Ramp(Timetable):
+    """A schedule that goes `from` one value `to` another."""
+
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+    from_: float = Field(validation_alias="from", serialization_alias="from")
+    to: float
+
+    @abstractmethod
+    def travelled(self, progress: float) -> float:
+        """The share of the way from `from` to `to` behind us at `progress`, within [0, 1]."""
+
+    def value(self, progress: float, feedback: Feedback) -> float:
+        """Where the ramp stands; exact at both ends."""
+        share = self.travelled(progress)
+        return (1 - share) * self.from_ + share * self.to
+
+    def extremes(self) -> tuple[float, float]:
+        """Its two ends in order."""
+        return min(self.from_, self.to), max(self.from_, self.to)
+
+
+class Glide(Ramp):
+    """A ramp that rests at `from` before `begin` and at `to` after `end`."""
+
+    begin: Share = 0.0
+    """Progress at which it leaves `from`."""
+    end: Share = 1.0
+    """Progress at which it reaches `to`."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Glide:
+        if self.begin >= self.end:
+            raise ValueError(f"`begin` ({self.begin:g}) must be smaller than `end` ({self.end:g})")
+        return self
+
+    def _within(self, progress: float) -> float:
+        return min(max((progress - self.begin) / (self.end - self.begin), 0.0), 1.0)
+
+
+class Linear(Glide):
+    """In a straight line; with `end: 0.1`, a warm-up."""
+
+    kind: Literal["linear"] = "linear"
+
+    def travelled(self, progress: float) -> float:
+        """Proportional to progress."""
+        return self._within(progress)
+
+
+class Cosine(Glide):
+    """Half a cosine: slow, fast, slow (Loshchilov & Hutter 2017, eq. 5)."""
+
+    kind: Literal["cosine"] = "cosine"
+
+    def travelled(self, progress: float) -> float:
+        """(1 − cos πs) / 2 at share s of the interval."""
+        return (1 - math.cos(math.pi * self._within(progress))) / 2
+
+
+class Step(Ramp):
+    """Jumps of equal size at each of `at`."""
+
+    kind: Literal["step"] = "step"
+    at: tuple[Share, ...] = Field(default=(0.5,), min_length=1)
+    """Progress at which it jumps."""
+
+    def travelled(self, progress: float) -> float:
+        """The share of the jumps already made; a jump is made *at* its progress."""
+        return sum(progress >= moment for moment in self.at) / len(self.at)
+
+
+Schedule = float | Annotated[Constant | Linear | Cosine | Step, Discriminator("kind")]
+"""A number, or `{kind: constant | linear | cosine | step, …}`."""
+
+
+def value(schedule: Schedule, progress: float, feedback: Feedback) -> float:
+    """The value of any schedule, plain numbers included."""
+    return schedule.value(progress, feedback) if isinstance(schedule, Timetable) else schedule
+
+
+def extremes(schedule: Schedule) -> tuple[float, float]:
+    """The least and the greatest value of any schedule, plain numbers included."""
+    return schedule.extremes() if isinstance(schedule, Timetable) else (schedule, schedule)
+
+
+@dataclass(frozen=True)
+class Within:
+    """Refuses a schedule that leaves its range at any time; marks a field as a knob (see
+    `Objective.knobs`)."""
+
+    low: float
+    open: bool = False
+    """Whether `low` itself is refused."""
+    high: float = math.inf
+
+    def __call__(self, schedule: Schedule) -> Schedule:
+        """The schedule, when all its values are allowed."""
+        low, high = extremes(schedule)
+        above = low > self.low if self.open else low >= self.low
+        if not (above and high <= self.high and math.isfinite(high)):
+            bound = f"{'greater than' if self.open else 'at least'} {self.low:g}"
+            limit = f" and at most {self.high:g}" if math.isfinite(self.high) else ""
+            raise ValueError(
+                f"must be finite, {bound}{limit} at all times; it reaches {low:g} … {high:g}"
+            )
+        return schedule
+
+
+Weight = Annotated[Schedule, AfterValidator(Within(0.0))]
+"""How much a term counts: finite and at least 0."""
+
+Temperature = Annotated[Schedule, AfterValidator(Within(0.0, open=True))]
+"""What logits are divided by before the softmax: finite and greater than 0."""

@@ -1,0 +1,81 @@
+"""Inheriting item vectors, against PCA by scikit-learn."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from sklearn.decomposition import PCA
+
+from recdistill.distill.initialise import TeacherInit, inherit_vectors
+
+
+def world(items=40, width=6, teacher_width=16):
+    generator = torch.Generator().manual_seed(1)
+    table = torch.randn(items, width, generator=generator) * 0.02
+    teacher = torch.randn(items, teacher_width, generator=generator) @ torch.randn(
+        teacher_width, teacher_width, generator=generator
+    )
+    known = torch.ones(items, dtype=torch.bool)
+    known[[3, 17]] = False
+    return table, teacher[known], known
+
+
+def test_known_items_get_scaled_principal_components():
+    table, teacher, known = world()
+    before = table.clone()
+    found = inherit_vectors(table, teacher, known)
+    pca = PCA(6, svd_solver="full").fit(teacher.numpy())
+    wanted = pca.transform(teacher.numpy())
+    wanted *= before.std().item() / wanted.std(ddof=1)
+    signs = np.sign((wanted * table[known].numpy()).sum(0))
+    np.testing.assert_allclose(table[known], wanted * signs, atol=1e-6)
+    assert found.items == 38
+    assert found.explained == pytest.approx(pca.explained_variance_ratio_.sum(), rel=1e-5)
+
+
+def test_unknown_items_keep_their_own_start():
+    table, teacher, known = world()
+    before = table.clone()
+    inherit_vectors(table, teacher, known)
+    torch.testing.assert_close(table[~known], before[~known], rtol=0, atol=0)
+    assert (table[known] != before[known]).all()
+
+
+def test_size_is_the_students_and_mean_is_zero():
+    table, teacher, known = world()
+    before = table.std()
+    inherit_vectors(table, teacher * 1000 + 5, known)
+    torch.testing.assert_close(table[known].std(), before, rtol=1e-4, atol=0)
+    assert table[known].mean(0).abs().max() < 1e-6
+
+
+def test_neighbours_survive_where_the_width_suffices():
+    table, teacher, known = world(width=16)
+    inherit_vectors(table, teacher, known)
+    ours, theirs = torch.cdist(table[known], table[known]), torch.cdist(teacher, teacher)
+    ratio = ours[0, 1] / theirs[0, 1]
+    torch.testing.assert_close(ours, theirs * ratio, rtol=1e-3, atol=1e-4)
+
+
+def test_a_narrow_teacher_leaves_columns_over():
+    table, teacher, known = world(width=8, teacher_width=3)
+    before = table.clone()
+    inherit_vectors(table, teacher, known)
+    torch.testing.assert_close(table[:, 3:], before[:, 3:], rtol=0, atol=0)
+
+
+def test_a_parameter_is_changed_in_place_without_gradients():
+    table, teacher, known = world()
+    parameter = torch.nn.Parameter(table)
+    inherit_vectors(parameter, teacher, known)
+    assert parameter.grad_fn is None
+    assert parameter.requires_grad
+
+
+def test_settings():
+    assert TeacherInit.model_validate({"from": "teacher", "what": "item-vectors"}) == TeacherInit()
+    assert TeacherInit().model_dump() == {"from": "teacher", "what": "item-vectors"}
+    with pytest.raises(ValidationError):
+        TeacherInit.model_validate({"from": "nobody"})
