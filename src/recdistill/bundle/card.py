@@ -1,0 +1,58 @@
+"""The bundle's `README.md`: what it is, for whoever finds it."""
+
+from __future__ import annotations
+
+from recdistill.bundle.manifest import Manifest
+
+_USE = """\
+```python
+import recdistill as rd                    # pip install 'recdistill[serve]': no PyTorch
+
+bundle = rd.load_bundle("path/to/this/folder")
+bundle.recommend([["{first}", "{second}"]], k=10)   # raw item ids, oldest first
+bundle.similar_items(["{first}"])
+```"""
+
+
+def card(info: Manifest, example: tuple[str, str]) -> str:
+    """Markdown made of facts only; `example` are two raw ids of the catalogue."""
+    return (
+        "\n\n".join(
+            part
+            for part in (
+                f"# {info.model.kind} recommender for {info.dataset.name}",
+                f"A student exported by RecDistill {info.recdistill}"
+                + (f" on {info.created}." if info.created else "."),
+                _facts(info),
+                _measured(info),
+                "## Use",
+                _USE.format(first=example[0], second=example[1]),
+                "`manifest.json` holds a checksum of every file; loading refuses a bundle that was changed.",
+            )
+            if part
+        )
+        + "\n"
+    )
+
+
+def _facts(info: Manifest) -> str:
+    model, data, agreement = info.model, info.dataset, info.agreement
+    rows = {
+        "model": f"{model.kind}, {model.width} wide, {model.precision}",
+        "sees": f"the latest {model.history} items" if model.history else "no history",
+        "trained on": f"{data.events:,} events of {data.users:,} users with {data.items:,} items",
+        "dataset fingerprint": f"`{data.fingerprint}`",
+        "weights": f"`{model.weights[:16]}`",
+        "checked": f"same top 10 as PyTorch for {agreement.histories:,} histories "
+        f"({agreement.near_ties:,} with near-ties)",
+    }
+    return "\n".join(
+        ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows.items())]
+    )
+
+
+def _measured(info: Manifest) -> str:
+    if not info.metrics:
+        return ""
+    rows = [f"| {name} | {value:.4f} |" for name, value in sorted(info.metrics.items())]
+    return "\n".join(["## Measured", "", "| metric | value |", "|---|---|", *rows])

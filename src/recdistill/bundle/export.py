@@ -1,0 +1,135 @@
+"""Write a bundle, and only one that answers as the student does."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Mapping
+from pathlib import Path
+
+from recdistill import __version__
+from recdistill.bundle.agreement import probes, require_agreement
+from recdistill.bundle.bundle import Bundle
+from recdistill.bundle.card import card
+from recdistill.bundle.loading import load_bundle
+from recdistill.bundle.manifest import (
+    CARD,
+    FORMAT,
+    ITEMS,
+    MANIFEST,
+    MODEL,
+    DatasetEntry,
+    FileEntry,
+    Manifest,
+)
+from recdistill.bundle.onnx_export import to_onnx
+from recdistill.bundle.runtime import Runtime
+from recdistill.bundle.students import model_entry, scorer_of
+from recdistill.data.dataset import Dataset
+from recdistill.errors import BundleError, ConfigError, nearest
+from recdistill.files import atomic_folder
+from recdistill.models.recommender import Recommender
+
+PRECISIONS = ("float32",)
+FEWEST_CHECKS = 1_000
+
+
+def export(
+    student: Recommender,
+    dataset: Dataset,
+    folder: Path | str,
+    *,
+    precision: str = "float32",
+    checks: int = FEWEST_CHECKS,
+    metrics: Mapping[str, float] | None = None,
+    created: str | None = None,
+) -> Bundle:
+    """Write the student as a bundle that runs without PyTorch, and open it.
+
+    The same student, dataset and arguments give the same bytes.
+
+    Args:
+        student: a fitted model.
+        dataset: what it was fitted on: gives the catalogue and the histories to check with.
+        folder: where to; what is there is replaced, but only by a bundle that passed.
+        precision: number format of the weights.
+        checks: histories on which PyTorch and ONNX Runtime must agree; at least 1,000.
+        metrics: what was measured of the student, for the manifest and the card.
+        created: a date to note; none is noted unless given.
+
+    Raises:
+        BundleError: the student cannot be exported, is of another dataset, or the two do not agree.
+            Nothing is written then.
+        ConfigError: an unknown precision, or too few checks.
+        MissingExtraError: the ONNX packages are not installed.
+    """
+    _check_request(student, dataset, precision, checks)
+    scorer = scorer_of(student)
+    model = to_onnx(scorer)
+    agreement = require_agreement(
+        student, Runtime(model, dataset.num_items), probes(dataset, checks)
+    )
+    files = {MODEL: model, ITEMS: _items(dataset), CARD: b""}
+    manifest = Manifest(
+        format=FORMAT,
+        recdistill=__version__,
+        created=created,
+        model=model_entry(student, scorer.table.shape[1]),
+        dataset=_dataset_entry(dataset),
+        metrics=dict(metrics or {}),
+        agreement=agreement,
+        files=_entries(files),
+    )
+    ids = dataset.vocabulary.ids
+    files[CARD] = card(manifest, (str(ids[0]), str(ids[-1]))).encode()
+    manifest = manifest.model_copy(update={"files": _entries(files)})
+    return _write(Path(folder), files, manifest)
+
+
+def _check_request(student: Recommender, dataset: Dataset, precision: str, checks: int) -> None:
+    if precision not in PRECISIONS:
+        raise ConfigError(
+            f"Bundles cannot have precision '{precision}' yet.", nearest(precision, PRECISIONS)
+        )
+    if checks < FEWEST_CHECKS:
+        raise ConfigError(
+            f"{checks} histories are too few to say that two programs agree.",
+            f"Give checks={FEWEST_CHECKS} or more.",
+        )
+    if not student.vocabulary.ids.equals(dataset.vocabulary.ids):
+        raise BundleError(
+            f"The student does not know the items of dataset '{dataset.name}'.",
+            "Export it with the dataset that it was fitted on.",
+        )
+
+
+def _dataset_entry(dataset: Dataset) -> DatasetEntry:
+    return DatasetEntry(
+        name=dataset.name,
+        fingerprint=dataset.fingerprint,
+        items=dataset.num_items,
+        users=len(dataset.users),
+        events=len(dataset.train),
+    )
+
+
+def _items(dataset: Dataset) -> bytes:
+    stream = io.BytesIO()
+    dataset.items.frame.write_parquet(stream)
+    return stream.getvalue()
+
+
+def _entries(files: Mapping[str, bytes]) -> dict[str, FileEntry]:
+    return {
+        name: FileEntry(sha256=hashlib.sha256(data).hexdigest(), size=len(data))
+        for name, data in files.items()
+    }
+
+
+def _write(folder: Path, files: Mapping[str, bytes], manifest: Manifest) -> Bundle:
+    """Put the files in place, once they have been opened as any user would."""
+    with atomic_folder(folder) as staging:
+        for name, data in files.items():
+            (staging / name).write_bytes(data)
+        (staging / MANIFEST).write_text(manifest.render(), encoding="utf-8")
+        return load_bundle(staging)

@@ -1,0 +1,59 @@
+"""From a folder that nobody trusts yet to a bundle that answers. No torch here, nor in what this imports."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import polars as pl
+
+from recdistill.bundle.bundle import Bundle
+from recdistill.bundle.manifest import ITEMS, MODEL, Manifest
+from recdistill.bundle.onnx_file import read_matrix, refuse_external_data
+from recdistill.bundle.runtime import Runtime
+from recdistill.bundle.verification import read_verified
+from recdistill.data.columns import ITEM
+from recdistill.data.vocabulary import Vocabulary
+from recdistill.errors import BundleError
+
+TABLE = "table"
+"""The model's tensor that is the item table."""
+
+
+def load_bundle(folder: Path | str, *, threads: int = 1) -> Bundle:
+    """Open a bundle, after checking every byte of it.
+
+    Args:
+        folder: what `export` wrote.
+        threads: that compute one request; a server that answers many at once does best with one.
+
+    Raises:
+        BundleError: the bundle is damaged, incomplete, of another format, or not what a bundle may be.
+        MissingExtraError: ONNX Runtime is not installed.
+    """
+    info, contents = read_verified(Path(folder))
+    model = contents[MODEL]
+    refuse_external_data(model)
+    items = _read_items(contents[ITEMS], info)
+    vectors = read_matrix(model, TABLE)
+    if vectors.shape != (len(items), info.model.width):
+        raise BundleError("The item table does not fit the catalogue.", "Export the bundle again.")
+    return Bundle(
+        info, items, Vocabulary(items[ITEM]), vectors, Runtime(model, len(items), threads)
+    )
+
+
+def _read_items(data: bytes, info: Manifest) -> pl.DataFrame:
+    try:
+        items = pl.read_parquet(io.BytesIO(data))
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise BundleError(f"{ITEMS} cannot be read: {error}.", "Export the bundle again.") from None
+    ids = items[ITEM] if ITEM in items.columns else pl.Series([None])
+    if len(items) != info.dataset.items or ids.null_count() or not _ascending(ids):
+        raise BundleError(f"{ITEMS} is no catalogue of {info.dataset.items} items in id order.")
+    return items
+
+
+def _ascending(ids: pl.Series) -> bool:
+    """Sorted and without a repeated id: what a vocabulary searches in."""
+    return bool((ids.slice(1) > ids.slice(0, len(ids) - 1)).all())

@@ -1,0 +1,151 @@
+"""What a bundle says of itself: identity, shape, and the checksum of every file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, field_validator
+
+from recdistill.errors import BundleError
+from recdistill.settings import Settings
+
+FORMAT = 1
+MANIFEST, MODEL, ITEMS, CARD = "manifest.json", "model.onnx", "items.parquet", "README.md"
+CONTENTS = (MODEL, ITEMS, CARD)
+"""The files of a bundle of this format beside its manifest: these, no more, no fewer."""
+
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+
+
+class FileEntry(Settings):
+    """What a file must be."""
+
+    sha256: Sha256
+    size: NonNegativeInt
+
+
+class ModelEntry(Settings):
+    """Which model it is.
+
+    Attributes:
+        config: its hyper-parameters, with their `kind`.
+        weights: SHA-256 over the names, shapes and bytes of its tensors.
+        history: how many of the latest items it sees; `None` for all.
+        width: of an item vector.
+    """
+
+    config: dict[str, Any]
+    weights: Sha256
+    history: PositiveInt | None = None
+    width: PositiveInt
+    precision: Literal["float32"]
+
+    @property
+    def kind(self) -> str:
+        """The kind of model, as in configurations."""
+        return str(self.config.get("kind"))
+
+
+class DatasetEntry(Settings):
+    """What it was trained on."""
+
+    name: str
+    fingerprint: str
+    items: PositiveInt
+    users: NonNegativeInt
+    events: NonNegativeInt
+
+
+class AgreementEntry(Settings):
+    """How far the file answers as PyTorch does: histories compared, and those whose top ten hold a near-tie."""
+
+    histories: PositiveInt
+    near_ties: NonNegativeInt
+    largest_difference: float
+
+
+class Manifest(Settings):
+    """`manifest.json`.
+
+    Attributes:
+        recdistill: the version that wrote it.
+        created: when, if the writer was told; absent otherwise, so that the same input gives the same bytes.
+        metrics: what was measured of the model, by name.
+    """
+
+    format: PositiveInt
+    recdistill: str
+    created: str | None = None
+    model: ModelEntry
+    dataset: DatasetEntry
+    metrics: dict[str, float] = Field(default_factory=dict)
+    agreement: AgreementEntry
+    files: dict[str, FileEntry]
+
+    @field_validator("files")
+    @classmethod
+    def _known_files(cls, files: dict[str, FileEntry]) -> dict[str, FileEntry]:
+        if sorted(files) != sorted(CONTENTS):
+            raise ValueError(
+                f"files must be {', '.join(CONTENTS)}, not {', '.join(files) or 'none'}"
+            )
+        return files
+
+    def render(self) -> str:
+        """The text of `manifest.json`: canonical, closed by a digest of everything above it."""
+        return _render(self.model_dump(mode="json", exclude_none=True))
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over the manifest and so, through its checksums, over the bundle: the bundle's name."""
+        return str(json.loads(self.render())["digest"])
+
+
+def _render(content: dict[str, Any]) -> str:
+    body = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    digest = hashlib.sha256(body.encode()).hexdigest()
+    closed = dict(sorted(content.items())) | {"digest": digest}
+    return json.dumps(closed, indent=2, ensure_ascii=False, sort_keys=False) + "\n"
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """Read a manifest that must be, to the byte, what `render` writes.
+
+    Raises:
+        BundleError: damaged, edited, of another format, or not a manifest.
+    """
+    content = _object(data)
+    if content.get("format") != FORMAT:
+        raise BundleError(
+            f"The bundle has format {content.get('format')!r}; this version reads {FORMAT}.",
+            "Export it again, or install the version of recdistill that wrote it.",
+        )
+    content.pop("digest", None)
+    try:
+        rendered = _render(content)
+        manifest = Manifest.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BundleError(
+            f"{MANIFEST}: {where}: {first['msg']}.", "Export the bundle again."
+        ) from None
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{MANIFEST} is not valid: {error}.") from None
+    if rendered.encode("utf-8", "surrogatepass") != data:
+        raise BundleError(
+            f"{MANIFEST} was changed after it was written.", "Copy or export the bundle again."
+        )
+    return manifest
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        content = json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{MANIFEST} is not valid JSON: {error}.") from None
+    if not isinstance(content, dict):
+        raise BundleError(f"{MANIFEST} is not a JSON object.")
+    return content

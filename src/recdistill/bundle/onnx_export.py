@@ -1,0 +1,108 @@
+"""From a scorer to the bytes of a single ONNX file."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+import torch
+from torch.export import Dim
+
+from recdistill.bundle.graph import Scorer
+from recdistill.bundle.runtime import INPUTS, OUTPUTS
+from recdistill.errors import MissingExtraError
+
+OPSET = 18
+
+
+def to_onnx(scorer: Scorer) -> bytes:
+    """The scorer and a top-k, which breaks ties by the smaller dense id, as one reproducible ONNX file.
+
+    ONNX's TopK promises that of equal values the one with the lower index comes first; PyTorch's promises
+    nothing, so the node is added here instead of being exported.
+
+    Raises:
+        MissingExtraError: the ONNX packages are not installed.
+    """
+    try:
+        import onnx
+
+        import_module("onnxscript")  # the exporter needs it, and says so less clearly
+    except ImportError:
+        raise MissingExtraError("Exporting a bundle", "export") from None
+    model = _scores(scorer)
+    _without_origin(model)
+    _add_top_k(model, onnx)
+    onnx.checker.check_model(model, full_check=True)
+    return model.SerializeToString(deterministic=True)
+
+
+def _scores(scorer: Scorer) -> Any:
+    example = (
+        torch.tensor([[1, 0, 1], [0, 1, 0]]),
+        torch.tensor([3, 2]),
+        torch.tensor(True),
+        torch.tensor([0, 1, 1]),
+    )
+    rows = Dim("rows")
+    shapes = ({0: rows, 1: Dim("places")}, {0: rows}, None, {0: Dim("candidates")})
+    # Traced on its own: inside torch.onnx.export a shape that cannot stay free would silently be fixed.
+    traced = torch.export.export(scorer.eval(), example, dynamic_shapes=shapes, strict=False)
+    with _exporter_quiet():
+        program = torch.onnx.export(
+            traced,
+            input_names=list(INPUTS[:4]),
+            output_names=["all_scores"],
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    return program.model_proto
+
+
+@contextmanager
+def _exporter_quiet() -> Generator[None]:
+    """Without what PyTorch's exporter says of PyTorch: a deprecation of its own, and that torchvision is absent."""
+    registry = logging.getLogger("torch.onnx._internal.exporter._registration")
+    before = registry.level
+    registry.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", r".*isinstance\(treespec, LeafSpec\)", FutureWarning)
+            yield
+    finally:
+        registry.setLevel(before)
+
+
+def _without_origin(model: Any) -> None:
+    """Drop what tells where the model was exported (paths, stack traces), which would differ each time."""
+    del model.metadata_props[:]
+    del model.graph.metadata_props[:]
+    del model.graph.value_info[:]
+    for part in [
+        *model.graph.node,
+        *model.graph.initializer,
+        *model.graph.input,
+        *model.graph.output,
+    ]:
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    model.producer_name, model.producer_version = "recdistill", ""
+
+
+def _add_top_k(model: Any, onnx: Any) -> None:
+    value, kinds = onnx.helper.make_tensor_value_info, onnx.TensorProto
+    graph = model.graph
+    node = onnx.helper.make_node(
+        "TopK", ["all_scores", "k"], [OUTPUTS[1], OUTPUTS[0]], axis=1, largest=1, sorted=1
+    )
+    graph.node.append(node)
+    graph.input.append(value("k", kinds.INT64, [1]))
+    del graph.output[:]
+    graph.output.append(value("items", kinds.INT64, ["rows", None]))
+    graph.output.append(value("scores", kinds.FLOAT, ["rows", None]))

@@ -1,0 +1,149 @@
+"""Look into an ONNX file without the onnx package and without trusting it.
+
+Only the wire format of Protocol Buffers is read, and of the ONNX schema only the path from a model to its tensors
+(github.com/onnx/onnx, onnx.proto; field numbers never change). Nothing is decoded that is not asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+import numpy as np
+from jaxtyping import Float32
+
+from recdistill.errors import BundleError
+
+_DEEPEST = 16
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+_FLOAT = 1
+_DIMS, _DATA_TYPE, _NAME, _RAW_DATA, _EXTERNAL_DATA, _DATA_LOCATION = 1, 2, 8, 9, 13, 14
+
+# Message -> field number -> message: every way that leads from a model to a tensor.
+_CHILDREN: Mapping[str, Mapping[int, str]] = {
+    "model": {7: "graph", 20: "training", 25: "function"},
+    "training": {1: "graph", 2: "graph"},
+    "function": {7: "node", 11: "attribute"},
+    "graph": {1: "node", 5: "tensor", 15: "sparse"},
+    "node": {5: "attribute"},
+    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse", 23: "sparse"},
+    "sparse": {1: "tensor", 2: "tensor"},
+    "tensor": {},
+}
+
+
+class _Field(NamedTuple):
+    number: int
+    wire: int
+    value: int
+    data: memoryview
+
+
+def refuse_external_data(model: bytes) -> None:
+    """Refuse a model of which any tensor, in any subgraph, says that its data lie in another file.
+
+    Raises:
+        BundleError: it does, or the bytes are no well-formed ONNX model.
+    """
+    for tensor in _tensors(memoryview(model)):
+        for field in _fields(tensor):
+            if field.number == _EXTERNAL_DATA or (field.number == _DATA_LOCATION and field.value):
+                raise BundleError(
+                    "The model refers to data outside its file, which a bundle may not.",
+                    "Do not use this bundle; export it again.",
+                )
+
+
+def read_matrix(model: bytes, name: str) -> Float32[np.ndarray, "rows columns"]:
+    """The float32 matrix `name` of a model, a read-only view of its bytes.
+
+    Raises:
+        BundleError: there is none, or its data do not fit its shape.
+    """
+    for tensor in _tensors(memoryview(model)):
+        fields = list(_fields(tensor))
+        if any(field.number == _NAME and bytes(field.data) == name.encode() for field in fields):
+            return _matrix(fields, name)
+    raise BundleError(f"The model has no tensor '{name}'.", "Export the bundle again.")
+
+
+def _matrix(fields: list[_Field], name: str) -> Float32[np.ndarray, "rows columns"]:
+    shape = [size for field in fields if field.number == _DIMS for size in _integers(field)]
+    kinds = [field.value for field in fields if field.number == _DATA_TYPE]
+    raw = [field.data for field in fields if field.number == _RAW_DATA]
+    fits = len(shape) == 2 and kinds == [_FLOAT] and len(raw) == 1
+    if not fits or len(raw[0]) != 4 * shape[0] * shape[1]:
+        raise BundleError(f"Tensor '{name}' of the model is no whole float32 matrix.")
+    return np.frombuffer(raw[0], dtype="<f4").reshape(shape)
+
+
+def _integers(field: _Field) -> Iterator[int]:
+    """The values of a repeated integer field, packed or not."""
+    if field.wire == _VARINT:
+        yield field.value
+        return
+    place = 0
+    while place < len(field.data):
+        value, place = _varint(field.data, place)
+        yield value
+
+
+def _tensors(model: memoryview) -> Iterator[memoryview]:
+    """Every tensor message, wherever it lies."""
+    waiting = [("model", model, 0)]
+    while waiting:
+        kind, message, depth = waiting.pop()
+        if kind == "tensor":
+            yield message
+            continue
+        if depth > _DEEPEST:
+            raise BundleError("The model's graphs are nested too deeply.")
+        children = _CHILDREN[kind]
+        for field in _fields(message):
+            if field.number in children:
+                _expect(field.wire == _BYTES)
+                waiting.append((children[field.number], field.data, depth + 1))
+
+
+def _fields(message: memoryview) -> Iterator[_Field]:
+    place = 0
+    while place < len(message):
+        key, place = _varint(message, place)
+        number, wire = key >> 3, key & 7
+        _expect(number > 0)
+        if wire == _VARINT:
+            value, place = _varint(message, place)
+            yield _Field(number, wire, value, message[:0])
+            continue
+        size, place = _extent(message, place, wire)
+        _expect(place + size <= len(message))
+        yield _Field(number, wire, 0, message[place : place + size])
+        place += size
+
+
+def _extent(message: memoryview, place: int, wire: int) -> tuple[int, int]:
+    """The size in bytes of a field's value, and where it starts."""
+    _expect(wire in (_FIXED64, _BYTES, _FIXED32))
+    return _varint(message, place) if wire == _BYTES else (8 if wire == _FIXED64 else 4, place)
+
+
+def _varint(message: memoryview, place: int) -> tuple[int, int]:
+    """An integer of 7-bit groups, the lowest first, and the place after it."""
+    value = 0
+    for shift in range(0, 70, 7):
+        _expect(place < len(message))
+        byte = message[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, place
+    raise _malformed()
+
+
+def _expect(well_formed: bool) -> None:
+    if not well_formed:
+        raise _malformed()
+
+
+def _malformed() -> BundleError:
+    return BundleError("The model is no well-formed ONNX file.", "Export the bundle again.")
