@@ -1,0 +1,72 @@
+"""One typed tree holds everything that decides a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError
+
+from recdistill.config.located import LocatedYaml
+from recdistill.config.refusals import refusal
+from recdistill.data.configuration import DatasetConfig
+from recdistill.distill.recipe import Recipe
+from recdistill.evaluation.options import EvaluationConfig
+from recdistill.models.sasrec import SASRecConfig
+from recdistill.settings import Settings
+from recdistill.signals.kinds import SignalKind
+from recdistill.teachers import TeacherConfig
+from recdistill.training.options import TrackerName, TrainingConfig
+
+
+class BundleConfig(Settings):
+    """What leaves the building."""
+
+    precision: Literal["float32"] = "float32"
+    """Number format of the exported student."""
+    checks: int = Field(default=1000, ge=1000)
+    """Histories on which PyTorch and ONNX Runtime must agree."""
+
+
+class RunConfig(Settings):
+    """A whole run: data, teacher, signals, student, recipe, proof and bundle."""
+
+    dataset: DatasetConfig
+    teacher: TeacherConfig
+    signals: tuple[SignalKind, ...] = Field(min_length=1)
+    """What the teacher is asked."""
+    student: SASRecConfig = SASRecConfig()
+    recipe: Recipe = Recipe()
+    training: TrainingConfig = TrainingConfig()
+    """Of the student, with and without distillation alike."""
+    evaluation: EvaluationConfig = EvaluationConfig()
+    bundle: BundleConfig = BundleConfig()
+    trackers: tuple[TrackerName, ...] = ("tensorboard",)
+    """Where training curves go besides `log.jsonl`; they do not change the result."""
+
+
+def load_config(path: Path, assignments: list[str]) -> RunConfig:
+    """Read a configuration and apply `a.b=c` assignments.
+
+    Raises:
+        ConfigError: listing every problem with its line and the nearest valid name.
+    """
+    return parse_config(LocatedYaml.read(path).override(assignments))
+
+
+def parse_config(source: LocatedYaml) -> RunConfig:
+    """A configuration from YAML that remembers its lines."""
+    try:
+        config = RunConfig.model_validate(source.data)
+    except ValidationError as error:
+        raise refusal(error, RunConfig, source) from None
+    # What the teacher is asked is known here, so a recipe that needs more fails before anything is trained.
+    config.recipe.check({signal.kind: signal for signal in config.signals}, "the list `signals`")
+    return config
+
+
+def to_yaml(config: Settings) -> str:
+    """A configuration with every default filled in."""
+    data: dict[str, Any] = config.model_dump(mode="json", by_alias=True)
+    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=100)
