@@ -1,0 +1,225 @@
+"""The stages in order: data → teacher → signals → students → report → bundle.
+
+Each method brings its stage up to date, and first those it stands on. A stage's key is made from the hashes of
+what it reads, so that a change anywhere redoes what depends on it and nothing else.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recdistill import __version__
+from recdistill.config.located import LocatedYaml
+from recdistill.config.tree import RunConfig, load_config, parse_config, to_yaml
+from recdistill.data.dataset import Dataset
+from recdistill.data.preparation import input_identity, prepare
+from recdistill.data.reading import read_dataset
+from recdistill.data.sources.registry import open_log
+from recdistill.errors import ConfigError
+from recdistill.files import content_hash, read_json, write_text
+from recdistill.pipeline import students as arms
+from recdistill.pipeline.run_folder import RunFolder
+from recdistill.pipeline.stages import Outcome, Stage, StageRunner
+from recdistill.progress import SilentProgress, progress_for
+from recdistill.training.options import RunOptions
+
+if TYPE_CHECKING:
+    from recdistill.signals.collection import Signals
+    from recdistill.teachers.base import RecommenderBacked
+
+
+class Pipeline:
+    """One run: a configuration, a folder, and the circumstances."""
+
+    def __init__(self, config: RunConfig, folder: RunFolder, run: RunOptions) -> None:
+        """Nothing is read or written before a stage is asked for."""
+        self.config = config
+        self.folder = folder
+        self.run = run
+        self._runner = StageRunner(folder.path, self._tell)
+        self.outcomes: dict[str, Outcome] = {}
+
+    def _tell(self, line: str) -> None:
+        if self.run.progress:
+            self.run.progress.say(line)
+
+    def _stage(self, stage: Stage) -> Outcome:
+        self.folder.note("stage", name=stage.name, key=stage.key)
+        outcome = self._runner.run(stage)
+        self.folder.note(
+            "stage done", name=stage.name, made=outcome.made, seconds=round(outcome.seconds, 3)
+        )
+        self.outcomes[stage.name] = outcome
+        return outcome
+
+    def options(self, name: str, folder: Path, seed: int = 0) -> RunOptions:
+        """The circumstances of one training: its name, its folder, its seed."""
+        return replace(self.run, name=name, folder=folder, seed=seed, trackers=self.config.trackers)
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        """The prepared data."""
+        self._begin()
+        settings = self.config.dataset
+        key = content_hash([__version__, input_identity(open_log(settings), settings)])
+        outcome = self._stage(Stage("dataset", key, lambda folder: void(prepare(settings, folder))))
+        return read_dataset(outcome.folder)
+
+    def _begin(self) -> None:
+        self.folder.note("run")
+        write_text(self.folder.config_file, to_yaml(self.config))
+        self.folder.record_environment()
+
+    @cached_property
+    def teacher(self) -> RecommenderBacked:
+        """The fitted teacher."""
+        from recdistill.teachers import load_teacher, make_teacher
+
+        dataset, settings = self.dataset, self.config.teacher
+
+        def fit(folder: Path) -> None:
+            teacher = make_teacher(settings).fit(dataset, self.options("teacher", folder))
+            teacher.save(folder)
+            arms.clear_checkpoints(folder)
+
+        key = content_hash([__version__, dataset.fingerprint, settings.model_dump(mode="json")])
+        return load_teacher(self._stage(Stage("teacher", key, fit)).folder, dataset)
+
+    @cached_property
+    def signals(self) -> Signals:
+        """What the teacher said."""
+        from recdistill.signals.collection import Signals
+        from recdistill.signals.manifest import DatasetIdentity, Expectation
+        from recdistill.teachers import label
+
+        teacher, dataset, kinds = self.teacher, self.dataset, self.config.signals
+        about = DatasetIdentity(name=dataset.name, fingerprint=dataset.fingerprint)
+        asked = [kind.model_dump(mode="json") for kind in kinds]
+        who = teacher.identity().model_dump(mode="json")
+        key = content_hash([__version__, dataset.fingerprint, who, asked])
+
+        def ask(folder: Path) -> None:
+            label(teacher, dataset, folder, kinds, progress=self.run.progress)
+
+        folder = self._stage(Stage("signals", key, ask)).folder
+        return Signals.open(folder, Expectation(about, teacher.identity()))
+
+    @cached_property
+    def students(self) -> arms.Students:
+        """The students of every seed, with and without distillation."""
+        pairs = [
+            (self._train(arms.DISTILLED, seed), self._train(arms.UNDISTILLED, seed))
+            for seed in range(self.config.evaluation.seeds)
+        ]
+        return arms.Students([student for student, _ in pairs], [twin for _, twin in pairs])
+
+    def _train(self, arm: arms.Arm, seed: int) -> arms.Trained:
+        signals = self.signals if arm.distilled else None
+        recipe = arm.recipe(self.config.recipe)
+        spoken = self._spoken(signals) if signals else []
+        key = content_hash(
+            [
+                __version__,
+                self.dataset.fingerprint,
+                self.config.student.model_dump(mode="json"),
+                recipe.model_dump(mode="json", by_alias=True),
+                self.config.training.model_dump(mode="json"),
+                seed,
+                spoken,
+            ]
+        )
+        name = f"{arm.folder}/seed-{seed}"
+
+        def train(folder: Path) -> None:
+            arms.train(
+                self.config,
+                self.dataset,
+                signals,
+                recipe,
+                folder,
+                self.options(f"{arm.title}, seed {seed}", folder, seed),
+            )
+
+        return arms.load(self._stage(Stage(name, key, train)).folder, self.dataset)
+
+    @staticmethod
+    def _spoken(signals: Signals) -> list[Any]:
+        """What the teacher said, and who it is; how long it took does not matter to a student."""
+        return [
+            reader.manifest.model_dump(mode="json", exclude={"seconds"})
+            for _, reader in sorted(signals.items())
+        ]
+
+    def evaluate(self) -> dict[str, Any]:
+        """The content of `metrics.json`; the page lies beside it."""
+        from recdistill.pipeline.proof import prove
+
+        settings = self.config.evaluation.model_dump(mode="json")
+        trained = [one.identity for one in (*self.students.student, *self.students.twin)]
+        key = content_hash([__version__, settings, self.teacher.identity().revision, trained])
+        outcome = self._stage(Stage("report", key, lambda folder: prove(self, folder)))
+        return read_json(outcome.folder / "metrics.json")
+
+    @property
+    def report_file(self) -> Path:
+        """The page."""
+        return self.folder.path / "report" / "report.html"
+
+    def export(self) -> Path:
+        """The bundle of the distilled student that validation likes best."""
+        from recdistill.bundle.export import export
+
+        chosen = self.students.best
+        settings = self.config.bundle
+        key = content_hash([__version__, settings.model_dump(mode="json"), chosen.identity])
+
+        def write(folder: Path) -> None:
+            export(
+                chosen.model,
+                self.dataset,
+                folder,
+                precision=settings.precision,
+                checks=settings.checks,
+            )
+
+        return self._stage(Stage("bundle", key, write)).folder
+
+
+def open_pipeline(
+    target: Path,
+    into: Path | None,
+    assignments: list[str],
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    quiet: bool = False,
+) -> Pipeline:
+    """The pipeline of a configuration file, or of a run folder made from one.
+
+    Raises:
+        ConfigError: the configuration is wrong, or `target` is neither.
+    """
+    config, home = _resolve(target, assignments)
+    progress = SilentProgress() if quiet else progress_for()
+    run = RunOptions(device=device, threads=threads, progress=progress)
+    return Pipeline(config, RunFolder(into or home), run)
+
+
+def _resolve(target: Path, assignments: list[str]) -> tuple[RunConfig, Path]:
+    if not target.is_dir():
+        return load_config(target, assignments), Path("runs") / target.stem
+    folder = RunFolder(target)
+    if not folder.config_file.is_file():
+        raise ConfigError(
+            f"{target} is no run folder: it has no config.yaml.",
+            "Give a configuration file, or the folder of an earlier `recdistill run`.",
+        )
+    source = LocatedYaml.read(folder.config_file)
+    return parse_config(source.override(assignments)), target
+
+
+def void(_: object) -> None:
+    """Forget a result that is also on disk."""

@@ -1,0 +1,94 @@
+"""The proof: everything measured on the test, once, and told on one page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recdistill.config.tree import to_yaml
+from recdistill.evaluation import roles
+from recdistill.evaluation.cost import labelling
+from recdistill.evaluation.examples import examples
+from recdistill.evaluation.protocol import Models, evaluate
+from recdistill.evaluation.report import Curve, Story, save_report
+from recdistill.files import read_json
+from recdistill.models.popularity import Popularity
+from recdistill.models.recommender import Recommender
+from recdistill.pipeline.students import Students, Trained
+from recdistill.teachers.base import RecommenderBacked
+from recdistill.teachers.mixture import Mixture
+
+if TYPE_CHECKING:
+    from recdistill.pipeline.pipeline import Pipeline
+
+
+def prove(pipeline: Pipeline, folder: Path) -> None:
+    """Evaluate teacher, students, twins and popularity, and write `metrics.json` and `report.html`."""
+    dataset, config, students = pipeline.dataset, pipeline.config, pipeline.students
+    evaluation = evaluate(
+        contestants(pipeline), dataset, config=config.evaluation, progress=pipeline.run.progress
+    )
+    timing = {
+        f"{name}_seconds": outcome.seconds
+        for name, outcome in pipeline.outcomes.items()
+        if outcome.seconds
+    }
+    metrics = evaluation.to_metrics(
+        timing, labelling(reader.manifest for reader in pipeline.signals.values())
+    )
+    story = Story(
+        title=dataset.name,
+        curves=curves(students),
+        examples=examples(evaluation, dataset),
+        configuration=to_yaml(config),
+        environment=read_json(pipeline.folder.path / "environment.json"),
+        warnings=warnings(pipeline),
+        links={"bundle": "../bundle"},
+    )
+    save_report(folder, metrics, story)
+
+
+def contestants(pipeline: Pipeline) -> Models:
+    """Every model of the comparison, by role; an ensemble's members stand beside it."""
+    teacher, students = pipeline.teacher, pipeline.students
+    return {
+        roles.TEACHER: teacher.recommender,
+        **{f"{roles.TEACHER}/{name}": member for name, member in _members(teacher).items()},
+        roles.STUDENT: [trained.model for trained in students.student],
+        roles.TWIN: [trained.model for trained in students.twin],
+        roles.POPULARITY: Popularity.for_dataset(pipeline.dataset).fit(pipeline.dataset),
+    }
+
+
+def _members(teacher: RecommenderBacked) -> dict[str, Recommender]:
+    mixture = teacher.recommender
+    if not isinstance(mixture, Mixture):
+        return {}
+    names = [member["name"] for member in teacher.notes["members"] if member["weight"] > 0]
+    return dict(zip(names, mixture.members, strict=True))
+
+
+def curves(students: Students) -> tuple[Curve, ...]:
+    """The learning curves of every seed of both arms."""
+    found: list[Curve] = []
+    for role, arm in ((roles.STUDENT, students.student), (roles.TWIN, students.twin)):
+        for seed, trained in enumerate(arm):
+            found += _curves(role, seed, trained)
+    return tuple(found)
+
+
+def _curves(role: str, seed: int, trained: Trained) -> list[Curve]:
+    epochs = list(enumerate(trained.log.epochs, start=1))
+    measured = tuple((float(e), one.validation) for e, one in epochs if one.validation is not None)
+    names = epochs[0][1].losses if epochs else {}
+    losses = [
+        Curve(role, name, tuple((float(e), one.losses[name]) for e, one in epochs), seed, loss=True)
+        for name in names
+    ]
+    return [Curve(role, trained.log.metric, measured, seed), *losses]
+
+
+def warnings(pipeline: Pipeline) -> tuple[str, ...]:
+    """What a reader must know and the metrics do not tell."""
+    notes = pipeline.teacher.notes
+    return tuple(str(notes[name]) for name in ("fallback",) if notes.get(name))

@@ -1,0 +1,101 @@
+"""The two arms of the proof: the student taught by the recipe, and its twin that never heard of a teacher."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from recdistill.config.tree import RunConfig
+from recdistill.data.dataset import Dataset
+from recdistill.distill import distill
+from recdistill.distill.recipe import Recipe
+from recdistill.files import content_hash, file_sha256, read_json, write_json
+from recdistill.models.recommender import Recommender
+from recdistill.models.sasrec import SASRec
+from recdistill.training.log import TrainingLog
+from recdistill.training.options import RunOptions
+
+if TYPE_CHECKING:
+    from recdistill.signals.collection import Signals
+
+MODEL = "model"
+LOG = "training.json"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One side of the comparison."""
+
+    title: str
+    folder: str
+    distilled: bool
+
+    def recipe(self, full: Recipe) -> Recipe:
+        """The whole recipe, or only those of its terms that need no teacher: same loss, same everything else."""
+        if self.distilled:
+            return full
+        own = tuple(term for term in full.objectives if term.source is None)
+        return Recipe(objectives=own) if own else Recipe()
+
+
+DISTILLED = Arm("student", "student", distilled=True)
+UNDISTILLED = Arm("student without distillation", "student-without-distillation", distilled=False)
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A student of one seed, as its stage left it."""
+
+    model: Recommender
+    log: TrainingLog
+    identity: str
+
+
+@dataclass(frozen=True)
+class Students:
+    """Every seed of both arms."""
+
+    student: list[Trained]
+    twin: list[Trained]
+
+    @property
+    def best(self) -> Trained:
+        """The distilled student with the best validation; of equals the first."""
+        return max(self.student, key=lambda trained: trained.log.best or float("-inf"))
+
+
+def train(
+    config: RunConfig,
+    dataset: Dataset,
+    signals: Signals | None,
+    recipe: Recipe,
+    folder: Path,
+    run: RunOptions,
+) -> None:
+    """Train one student into `folder`; interrupted, it goes on from the checkpoints in there."""
+    settings = config.student.model_dump(mode="json", exclude={"kind"})
+    student = SASRec.for_dataset(dataset, seed=run.seed, **settings)
+    log = distill(student, dataset, signals, recipe, config.training, run)
+    student.save(folder / MODEL)
+    write_json(folder / LOG, log.to_dict())
+    clear_checkpoints(folder)
+
+
+def load(folder: Path, dataset: Dataset) -> Trained:
+    """What `train` left in `folder`."""
+    model = Recommender.load(folder / MODEL)
+    model.dataset = dataset
+    files = sorted(path for path in (folder / MODEL).rglob("*") if path.is_file())
+    return Trained(
+        model,
+        TrainingLog.from_dict(read_json(folder / LOG)),
+        content_hash([file_sha256(path) for path in files]),
+    )
+
+
+def clear_checkpoints(folder: Path) -> None:
+    """Drop checkpoints that are no longer needed: what they led to is saved."""
+    for checkpoints in list(folder.rglob("checkpoints")):
+        shutil.rmtree(checkpoints)
