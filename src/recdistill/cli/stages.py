@@ -1,0 +1,118 @@
+"""`run`, and its stages one at a time: each brings its run folder up to date as far as its name says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from recdistill.pipeline.pipeline import Pipeline
+
+Target = Annotated[
+    Path, typer.Argument(help="A configuration (YAML), or a run folder made from one.")
+]
+Into = Annotated[
+    Path | None,
+    typer.Option(help="The run folder; by default `runs/` and the configuration's name."),
+]
+Assignments = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a setting: `--set training.epochs=10`. May be repeated."),
+]
+Device = Annotated[
+    str | None, typer.Option(help="`cpu`, `cuda`, `cuda:1`; by default a GPU if any.")
+]
+Threads = Annotated[int | None, typer.Option(min=1, help="Processor threads to use.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the verbs to the command line."""
+    for name, finish, summary, example in _VERBS:
+        app.command(name, help=f"{summary}\n\nExample: `recdistill {example}`")(_verb(finish))
+
+
+def _verb(finish: Callable[[Pipeline], None]) -> Callable[..., None]:
+    def command(
+        target: Target,
+        into: Into = None,
+        assignments: Assignments = None,
+        device: Device = None,
+        threads: Threads = None,
+        quiet: Quiet = False,
+    ) -> None:
+        from recdistill.pipeline.pipeline import open_pipeline
+
+        pipeline = open_pipeline(
+            target, into, assignments or [], device=device, threads=threads, quiet=quiet
+        )
+        with pipeline.folder.locked():
+            finish(pipeline)
+
+    return command
+
+
+def _run(pipeline: Pipeline) -> None:
+    metrics = pipeline.evaluate()
+    bundle = pipeline.export()
+    typer.echo(f"\n{metrics['verdict']['sentence']}")
+    typer.echo(f"  report  {pipeline.report_file}")
+    typer.echo(f"  bundle  {bundle}")
+
+
+def _label(pipeline: Pipeline) -> None:
+    signals = pipeline.signals
+    typer.echo(f"Signals: {', '.join(signals)} in {signals.folder}")
+
+
+def _distill(pipeline: Pipeline) -> None:
+    best = pipeline.students.best.log
+    typer.echo(
+        f"Students: {pipeline.folder.path / 'student'} (best validation {best.best or 0:.4f})"
+    )
+
+
+def _evaluate(pipeline: Pipeline) -> None:
+    typer.echo(f"\n{pipeline.evaluate()['verdict']['sentence']}")
+    typer.echo(f"  report  {pipeline.report_file}")
+
+
+def _export(pipeline: Pipeline) -> None:
+    typer.echo(f"Bundle: {pipeline.export()}")
+
+
+_VERBS: list[tuple[str, Callable[[Pipeline], None], str, str]] = [
+    (
+        "run",
+        _run,
+        "Do everything: data, teacher, signals, student, report, bundle.",
+        "run recipes/quickstart.yaml --set evaluation.seeds=5",
+    ),
+    (
+        "label",
+        _label,
+        "Fit the teacher and store what it says (resumable).",
+        "label recipes/quickstart.yaml",
+    ),
+    (
+        "distill",
+        _distill,
+        "Train the students, with and without distillation, one a seed.",
+        "distill runs/quickstart",
+    ),
+    (
+        "evaluate",
+        _evaluate,
+        "Compare teacher, student and undistilled student on the test split.",
+        "evaluate runs/quickstart",
+    ),
+    (
+        "export",
+        _export,
+        "Write the bundle and check that it answers as the student does.",
+        "export runs/quickstart",
+    ),
+]
