@@ -230,8 +230,10 @@ def test_vectors_that_are_all_the_same_say_nothing():
 # Ensembles
 
 
-def test_an_ensemble_is_no_worse_on_validation_than_its_members(tiny_encoder, tiny_dataset):
-    teacher = make_teacher(configs(tiny_encoder)["ensemble"]).fit(tiny_dataset)
+@pytest.mark.parametrize("seed", range(3))
+def test_an_ensemble_is_no_worse_on_validation_than_its_members(tiny_encoder, tiny_dataset, seed):
+    run = RunOptions(seed=seed)
+    teacher = make_teacher(configs(tiny_encoder)["ensemble"]).fit(tiny_dataset, run)
     together = validation(teacher.recommender, tiny_dataset)()
     alone = [validation(member.recommender, tiny_dataset)() for member in teacher.members]
     assert together >= max(alone) - 1e-6

@@ -52,12 +52,12 @@ class Questions:
     ) -> Questions:
         """Ask `members` about the validation cases; of very many, about a fixed sample.
 
-        As in evaluation, items of a history do not compete, unless users of this dataset take items
-        repeatedly.
+        As in validation, each member sees its trimmed histories, and items of a history do not
+        compete, unless users of this dataset take items repeatedly.
         """
         cases = dataset.valid.take(sample(dataset.valid, at_most))
         answers = cases.targets.values[cases.targets.starts].astype(np.int64)
-        states = [member.states(cases.histories) for member in members]
+        states = [member.states(member.trimmed(cases.histories)) for member in members]
         repeat = takes_repeat(dataset.train.histories)
         hidden = cases.histories.tail(0) if repeat else cases.histories
         return cls(members, states, torch.from_numpy(answers), hidden)
