@@ -64,7 +64,7 @@ class Pipeline:
         """The prepared data."""
         self._begin()
         settings = self.config.dataset
-        key = content_hash([__version__, input_identity(open_log(settings), settings)])
+        key = _key(input_identity(open_log(settings), settings))
         outcome = self._stage(Stage("dataset", key, lambda folder: void(prepare(settings, folder))))
         return read_dataset(outcome.folder)
 
@@ -85,7 +85,7 @@ class Pipeline:
             teacher.save(folder)
             arms.clear_checkpoints(folder)
 
-        key = content_hash([__version__, dataset.fingerprint, settings.model_dump(mode="json")])
+        key = _key(dataset.fingerprint, settings.model_dump(mode="json"))
         return load_teacher(self._stage(Stage("teacher", key, fit)).folder, dataset)
 
     @cached_property
@@ -99,7 +99,7 @@ class Pipeline:
         about = DatasetIdentity(name=dataset.name, fingerprint=dataset.fingerprint)
         asked = [kind.model_dump(mode="json") for kind in kinds]
         who = teacher.identity().model_dump(mode="json")
-        key = content_hash([__version__, dataset.fingerprint, who, asked])
+        key = _key(dataset.fingerprint, who, asked)
 
         def ask(folder: Path) -> None:
             label(teacher, dataset, folder, kinds, progress=self.run.progress)
@@ -120,16 +120,13 @@ class Pipeline:
         signals = self.signals if arm.distilled else None
         recipe = arm.recipe(self.config.recipe)
         spoken = self._spoken(signals) if signals else []
-        key = content_hash(
-            [
-                __version__,
-                self.dataset.fingerprint,
-                self.config.student.model_dump(mode="json"),
-                recipe.model_dump(mode="json", by_alias=True),
-                self.config.training.model_dump(mode="json"),
-                seed,
-                spoken,
-            ]
+        key = _key(
+            self.dataset.fingerprint,
+            self.config.student.model_dump(mode="json"),
+            recipe.model_dump(mode="json", by_alias=True),
+            self.config.training.model_dump(mode="json"),
+            seed,
+            spoken,
         )
         name = f"{arm.folder}/seed-{seed}"
 
@@ -159,7 +156,7 @@ class Pipeline:
 
         settings = self.config.evaluation.model_dump(mode="json")
         trained = [one.identity for one in (*self.students.student, *self.students.twin)]
-        key = content_hash([__version__, settings, self.teacher.identity().revision, trained])
+        key = _key(settings, self.teacher.identity().revision, trained)
         outcome = self._stage(Stage("report", key, lambda folder: prove(self, folder)))
         return read_json(outcome.folder / "metrics.json")
 
@@ -174,7 +171,7 @@ class Pipeline:
 
         chosen = self.students.best
         settings = self.config.bundle
-        key = content_hash([__version__, settings.model_dump(mode="json"), chosen.identity])
+        key = _key(settings.model_dump(mode="json"), chosen.identity)
 
         def write(folder: Path) -> None:
             export(
@@ -219,6 +216,11 @@ def _resolve(target: Path, assignments: list[str]) -> tuple[RunConfig, Path]:
         )
     source = LocatedYaml.read(folder.config_file)
     return parse_config(source.override(assignments)), target
+
+
+def _key(*parts: Any) -> str:
+    """A stage's key; another version of the code may make something else of the same `parts`."""
+    return content_hash([__version__, *parts])
 
 
 def void(_: object) -> None:
