@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recdistill.evaluation.report.charts.dots import Dot, Group, dot_chart
-from recdistill.evaluation.report.charts.intervals import Row, interval_chart
+from recdistill.evaluation.report.charts.dots import Dot, Group
+from recdistill.evaluation.report.charts.intervals import Row
 from recdistill.evaluation.report.charts.lines import Line, line_chart
-from recdistill.evaluation.report.charts.rows import layout
+from recdistill.evaluation.report.charts.rows import layout, row_chart
 from recdistill.evaluation.report.charts.scale import Scale, spanning, ticks
 from recdistill.evaluation.report.charts.svg import drawing, element
 from recdistill.evaluation.report.interval import Interval
@@ -92,7 +92,7 @@ def test_dots_and_ranges_stand_where_the_axis_says(width: float) -> None:
         Row("Teacher", Interval(0.083, 0.072, 0.094), "m-0", "0.0830"),
         Row("Popularity", Interval(0.041), "m-3", "0.0410"),
     ]
-    svg = ET.fromstring(interval_chart(rows, "Quality", width, lambda value: f"{value:.6g}"))
+    svg = ET.fromstring(row_chart(rows, "Quality", width, lambda value: f"{value:.6g}"))
     first, last = styled(svg, "m-0"), styled(svg, "m-3")
     dot, bar = first.find("circle"), first.find("rect")
     assert dot is not None
@@ -113,7 +113,7 @@ def test_negative_uplifts_stand_left_of_zero(width: float) -> None:
         Row("A", Interval(-0.1, -0.2, 0.0), "t-neutral", ""),
         Row("B", Interval(0.1, 0.05, 0.3), "b", ""),
     ]
-    svg = ET.fromstring(interval_chart(rows, "Uplift", width, lambda value: f"{value:.6g}"))
+    svg = ET.fromstring(row_chart(rows, "Uplift", width, lambda value: f"{value:.6g}"))
     zeros = {float(node.get("x1", "")) for node in svg.iter("line") if node.get("class") == "zero"}
     assert len(zeros) == 1
     places = [float(node.get("cx", "")) for node in svg.iter("circle")]
@@ -127,7 +127,7 @@ def test_everything_stays_within_the_drawing(width: float) -> None:
         Row("A name that goes on and on " * 5, Interval(5e5, 1e5, 9e5), "m-0", "500 000"),
         Row("b", Interval(0.0, 0.0, 0.0), "m-1", "0"),
     ]
-    svg = ET.fromstring(interval_chart(rows, "x", width, lambda value: f"{value:.6g}"))
+    svg = ET.fromstring(row_chart(rows, "x", width, lambda value: f"{value:.6g}"))
     height = float(svg.get("height", ""))
     for node in svg.iter():
         for name in ("x", "cx", "x1", "x2"):
@@ -186,7 +186,7 @@ def test_groups_have_a_dot_a_model_where_the_axis_says(width: float) -> None:
         ),
         Group("Cold", "no case", []),
     ]
-    svg = ET.fromstring(dot_chart(groups, "Slices", width, lambda value: f"{value:.6g}"))
+    svg = ET.fromstring(row_chart(groups, "Slices", width, lambda value: f"{value:.6g}"))
     for style, value in (("m-0", 0.1), ("m-1", 0.07)):
         dot = styled(svg, style).find("circle")
         assert dot is not None

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from recdistill.evaluation.report import wording
-from recdistill.evaluation.report.charts.intervals import Row, interval_chart
+from recdistill.evaluation.report.charts.intervals import Row
+from recdistill.evaluation.report.charts.rows import row_chart
 from recdistill.evaluation.report.figure import Figure, figure
 from recdistill.evaluation.report.glossary import metric_meaning, metric_title, term
 from recdistill.evaluation.report.interval import (
@@ -86,13 +87,13 @@ def _figures(metrics: Mapping[str, Any], metric: str, names: list[str]) -> Itera
         yield figure(
             f"{title} of each model",
             f"Dot: measured. Bar: {confidence(metrics)} interval. Right is better.",
-            lambda width: interval_chart(rows, _spoken(title, rows), width, _axis_value),
+            lambda width: row_chart(rows, _spoken(title, rows), width, _axis_value),
         )
     if gains := _uplift_rows(metrics, names):
         yield figure(
             "What distillation changed, metric by metric",
             f"Student against its undistilled twin. {_legend(gains)}",
-            lambda width: interval_chart(gains, _spoken("Uplift", gains), width, _axis_percent),
+            lambda width: row_chart(gains, _spoken("Uplift", gains), width, _axis_percent),
         )
 
 

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from recdistill.evaluation.report import wording
-from recdistill.evaluation.report.charts.dots import Dot, Group, dot_chart
+from recdistill.evaluation.report.charts.dots import Dot, Group
+from recdistill.evaluation.report.charts.rows import row_chart
 from recdistill.evaluation.report.figure import Figure, figure, model_keys
 from recdistill.evaluation.report.glossary import metric_title
 from recdistill.evaluation.report.interval import interval
@@ -56,7 +57,7 @@ def _drawing(title: str, groups: list[Group]) -> Callable[[float], str]:
         + f" {group.detail}."
         for group in groups
     )
-    return lambda width: dot_chart(groups, spoken, width, _axis)
+    return lambda width: row_chart(groups, spoken, width, _axis)
 
 
 def _axis(value: float) -> str:

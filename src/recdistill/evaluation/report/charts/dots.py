@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from recdistill.evaluation.report.charts.rows import AXIS_HEIGHT, Layout, layout, value_axis
-from recdistill.evaluation.report.charts.scale import Scale, spanning
-from recdistill.evaluation.report.charts.svg import Element, drawing, element, group, line, text
+from recdistill.evaluation.report.charts.rows import Place
+from recdistill.evaluation.report.charts.svg import Element, element, group, line
 
 
 @dataclass(frozen=True)
@@ -22,41 +21,27 @@ class Dot:
 
 @dataclass(frozen=True)
 class Group:
-    """A row: its name, how much of the test it is, its dots."""
+    """A row: its name, how much of the test it is, one dot a model."""
 
     label: str
     share: str
     dots: Sequence[Dot]
     detail: str = ""
 
+    def values(self) -> Iterator[float]:
+        """Those of the dots."""
+        return (dot.value for dot in self.dots)
 
-def dot_chart(
-    groups: Sequence[Group], label: str, width: float, tick: Callable[[float], str]
-) -> str:
-    """One row a group, one dot a model, on one axis from zero."""
-    values = [dot.value for one in groups for dot in one.dots]
-    place = layout(width, (one.label for one in groups))
-    scale = spanning(values, place.left, place.right, zero=True)
-    return drawing(width, place.height * len(groups) + AXIS_HEIGHT, label, [
-        *value_axis(place, scale, len(groups), tick),
-        *(_row(one, place.height * index, scale, place) for index, one in enumerate(groups)),
-    ])  # fmt: skip
+    def drawn(self, place: Place) -> Element:
+        """Its dots, linked by a line."""
+        y, marks = place.middle, place.words(self.label, self.share, "note")
+        places = [place.scale(value) for value in self.values()]
+        if places:
+            marks.append(line(min(places), y, max(places), y, "link"))
+        # The first dots (teacher, student) are the ones that matter: they are drawn last, on top.
+        marks.extend(self._dot(dot, place) for dot in reversed(self.dots))
+        return group(marks, "group", " ".join(filter(None, (self.label, self.detail))))
 
-
-def _row(one: Group, top: float, scale: Scale, place: Layout) -> Element:
-    y = top + place.marks
-    marks = [
-        place.name(one.label, top),
-        text(one.share, place.width, top + place.caption, "note", "end"),
-    ]
-    places = [scale(dot.value) for dot in one.dots]
-    if places:
-        marks.append(line(min(places), y, max(places), y, "link"))
-    # The first dots (teacher, student) are the ones that matter: they are drawn last, on top.
-    marks.extend(_dot(dot, scale(dot.value), y, one.label) for dot in reversed(one.dots))
-    return group(marks, "group", " ".join(filter(None, (one.label, one.detail))))
-
-
-def _dot(dot: Dot, x: float, y: float, where: str) -> Element:
-    hover = f"{where}, {dot.label}: {dot.written}"
-    return group([element("circle", cx=x, cy=y, r=6, class_="dot")], dot.style, hover)
+    def _dot(self, dot: Dot, place: Place) -> Element:
+        circle = element("circle", cx=place.scale(dot.value), cy=place.middle, r=6, class_="dot")
+        return group([circle], dot.style, f"{self.label}, {dot.label}: {dot.written}")

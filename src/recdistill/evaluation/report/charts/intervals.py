@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-from recdistill.evaluation.report.charts.rows import AXIS_HEIGHT, Layout, layout, value_axis
-from recdistill.evaluation.report.charts.scale import Scale, spanning
-from recdistill.evaluation.report.charts.svg import Element, drawing, element, group, text
+from recdistill.evaluation.report.charts.rows import Place
+from recdistill.evaluation.report.charts.svg import Element, element, group
 from recdistill.evaluation.report.interval import Interval
 
 
@@ -21,36 +20,17 @@ class Row:
     written: str
     detail: str = ""
 
+    def values(self) -> Iterator[float]:
+        """The mean and its bounds."""
+        yield self.value.mean
+        yield from self.value.bounds or ()
 
-def interval_chart(
-    rows: Sequence[Row], label: str, width: float, tick: Callable[[float], str]
-) -> str:
-    """Rows on one axis that shows zero, each with its name, its interval and its value.
-
-    Args:
-        rows: from top to bottom.
-        label: what a screen reader says.
-        width: pixels.
-        tick: how an axis value is written.
-    """
-    values = [bound for row in rows for bound in (row.value.mean, *(row.value.bounds or ()))]
-    place = layout(width, (one.label for one in rows))
-    scale = spanning(values, place.left, place.right, zero=True)
-    return drawing(width, place.height * len(rows) + AXIS_HEIGHT, label, [
-        *value_axis(place, scale, len(rows), tick),
-        *(_row(row, place.height * index, scale, place) for index, row in enumerate(rows)),
-    ])  # fmt: skip
-
-
-def _row(row: Row, top: float, scale: Scale, place: Layout) -> Element:
-    y = top + place.marks
-    marks = [
-        place.name(row.label, top),
-        text(row.written, place.width, top + place.caption, "value", "end"),
-    ]
-    if row.value.bounds:
-        low, high = map(scale, row.value.bounds)
-        bar = {"x": low, "y": y - 4, "width": max(high - low, 1.0), "height": 8, "rx": 4}
-        marks.append(element("rect", class_="range", **bar))
-    marks.append(element("circle", cx=scale(row.value.mean), cy=y, r=6, class_="dot"))
-    return group(marks, row.style, f"{row.label}: {row.written} {row.detail}".strip())
+    def drawn(self, place: Place) -> Element:
+        """Its dot, on a bar as long as the interval."""
+        y, marks = place.middle, place.words(self.label, self.written, "value")
+        if self.value.bounds:
+            low, high = map(place.scale, self.value.bounds)
+            bar = {"x": low, "y": y - 4, "width": max(high - low, 1.0), "height": 8, "rx": 4}
+            marks.append(element("rect", class_="range", **bar))
+        marks.append(element("circle", cx=place.scale(self.value.mean), cy=y, r=6, class_="dot"))
+        return group(marks, self.style, f"{self.label}: {self.written} {self.detail}".strip())
