@@ -23,7 +23,10 @@ class LeafGradients:
 
 @dataclass
 class Leaves:
-    """What a loss asked of one chunk, each answer cut off from the graph that made it."""
+    """What a loss asked of one chunk, each answer cut off from the graph that made it.
+
+    Beside an answer stands where it came from, in whatever terms the chunk finds it again.
+    """
 
     lists: list[tuple[Int64[Tensor, "positions k"], Float[Tensor, "positions k"]]] = field(
         default_factory=list

@@ -57,7 +57,7 @@ def chunked(
     parameters: Sequence[Tensor] = (),
     *,
     dense: bool = True,
-    chunk_bytes: int = 16 << 20,
+    chunk_bytes: int = 32 << 20,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, " terms"]]:
     """Sum `loss` over chunks of positions, computing its gradients on the way.
 
