@@ -230,7 +230,7 @@ def test_the_card_tells_facts(bundle: Bundle, bundle_folder: Path) -> None:
     for fact in (
         "sasrec",
         "tiny",
-        "ndcg@10 | 0.1250",
+        "ndcg@10 | 0.125 |",
         "latest 8 items",
         bundle.info.model.weights[:16],
     ):

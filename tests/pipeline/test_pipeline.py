@@ -29,6 +29,11 @@ def weights(folder):
     }
 
 
+def measured(folder):
+    """What the bundle says of its student."""
+    return json.loads((folder / "bundle/manifest.json").read_text())["metrics"]
+
+
 @pytest.fixture
 def copied_run(finished_run, tmp_path):
     return shutil.copytree(finished_run, tmp_path / "copy")
@@ -75,7 +80,8 @@ def test_a_second_run_redoes_nothing(copied_run):
 @pytest.mark.parametrize(
     ("assignment", "expected"),
     [
-        ("evaluation.resamples=1001", ["report"]),
+        ("evaluation.latency_requests=6", ["report"]),
+        ("evaluation.resamples=1001", ["report", "bundle"]),
         (
             "recipe.objectives.1.temperature=3.0",
             ["student/seed-0", "student/seed-1", "report", "bundle"],
@@ -128,6 +134,33 @@ def test_the_bundle_answers_on_the_command_line(finished_run, capsys):
         == 0
     )
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_the_bundle_says_how_good_its_student_is(finished_run):
+    metrics = json.loads((finished_run / "report/metrics.json").read_text())
+    models, uplift = metrics["models"], metrics["uplift"]["ndcg@10"]
+    assert measured(finished_run) == {
+        "student/ndcg@10": models["student"]["ndcg@10"],
+        "student_without_distillation/ndcg@10": models["student_without_distillation"]["ndcg@10"],
+        "teacher/ndcg@10": models["teacher"]["ndcg@10"],
+        "uplift/ndcg@10": uplift["mean"],
+        "uplift/ndcg@10/low": uplift["low"],
+        "uplift/ndcg@10/high": uplift["high"],
+        "seeds": 2,
+    }
+    card = (finished_run / "bundle/README.md").read_text()
+    assert f"| student/ndcg@10 | {models['student']['ndcg@10']:.4g} |" in card
+    assert "Means over 2 seeds" in card
+
+
+def test_a_bundle_of_students_that_were_not_evaluated_claims_nothing(copied_run):
+    assert run(["export", str(copied_run), "--quiet"]) == 0
+    assert made(copied_run) == []
+    change = ["--set", "recipe.objectives.1.temperature=3.0", "--quiet"]
+    assert run(["export", str(copied_run), *change]) == 0
+    assert made(copied_run) == ["student/seed-0", "student/seed-1", "bundle"]
+    assert measured(copied_run) == {}
+    assert "Measured" not in (copied_run / "bundle/README.md").read_text()
 
 
 def test_the_twin_learns_from_the_log_alone(finished_run):

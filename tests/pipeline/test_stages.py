@@ -40,6 +40,23 @@ def test_a_finished_stage_is_reused(runner, told):
     assert told == ["teacher: unchanged, reused"]
 
 
+def test_a_stage_is_current_when_running_it_would_reuse_it(runner):
+    stage, another = (Stage("report", key, Work()) for key in ("k1", "k2"))
+    assert runner.current(stage) is None
+    folder = runner.run(stage).folder
+    assert runner.current(stage) == folder
+    assert runner.current(another) is None
+    (folder / "part/file.txt").write_text("resulT")
+    assert runner.current(stage) is None
+
+
+def test_an_unfinished_stage_is_not_current(runner):
+    stage = Stage("report", "k", Work(fails=True))
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(stage)
+    assert runner.current(stage) is None
+
+
 def test_another_key_makes_the_stage_again_and_keeps_the_old_result_aside(runner):
     runner.run(Stage("student/seed-0", "k1", Work("old")))
     outcome = runner.run(Stage("student/seed-0", "k2", Work("new")))

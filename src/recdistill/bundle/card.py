@@ -54,5 +54,13 @@ def _facts(info: Manifest) -> str:
 def _measured(info: Manifest) -> str:
     if not info.metrics:
         return ""
-    rows = [f"| {name} | {value:.4f} |" for name, value in sorted(info.metrics.items())]
-    return "\n".join(["## Measured", "", "| metric | value |", "|---|---|", *rows])
+    rows = [f"| {name} | {_written(value)} |" for name, value in sorted(info.metrics.items())]
+    seeds = info.metrics.get("seeds", 1)
+    note = [f"Means over {seeds:.0f} seeds; this bundle holds the student of one of them.", ""]
+    return "\n".join(
+        ["## Measured", "", *(note if seeds > 1 else []), "| metric | value |", "|---|---|", *rows]
+    )
+
+
+def _written(value: float) -> str:
+    return f"{value:,.0f}" if value.is_integer() else f"{value:.4g}"

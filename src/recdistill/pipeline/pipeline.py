@@ -19,6 +19,7 @@ from recdistill.data.preparation import input_identity, prepare
 from recdistill.data.reading import read_dataset
 from recdistill.data.sources.registry import open_log
 from recdistill.errors import ConfigError
+from recdistill.evaluation.headline import headline
 from recdistill.files import content_hash, read_json, write_text
 from recdistill.pipeline import students as arms
 from recdistill.pipeline.run_folder import RunFolder
@@ -152,13 +153,15 @@ class Pipeline:
 
     def evaluate(self) -> dict[str, Any]:
         """The content of `metrics.json`; the page lies beside it."""
+        return _metrics(self._stage(self._report()).folder)
+
+    def _report(self) -> Stage:
         from recdistill.pipeline.proof import prove
 
         settings = self.config.evaluation.model_dump(mode="json")
         trained = [one.identity for one in (*self.students.student, *self.students.twin)]
         key = _key(settings, self.teacher.identity().revision, trained)
-        outcome = self._stage(Stage("report", key, lambda folder: prove(self, folder)))
-        return read_json(outcome.folder / "metrics.json")
+        return Stage("report", key, lambda folder: prove(self, folder))
 
     @property
     def report_file(self) -> Path:
@@ -166,12 +169,15 @@ class Pipeline:
         return self.folder.path / "report" / "report.html"
 
     def export(self) -> Path:
-        """The bundle of the distilled student that validation likes best."""
+        """The bundle of the distilled student that validation likes best.
+
+        It carries the main numbers of the report, if there is one of these very students.
+        """
         from recdistill.bundle.export import export
 
         chosen = self.students.best
-        settings = self.config.bundle
-        key = _key(settings.model_dump(mode="json"), chosen.identity)
+        settings, measured = self.config.bundle, self._measured()
+        key = _key(settings.model_dump(mode="json"), chosen.identity, measured)
 
         def write(folder: Path) -> None:
             export(
@@ -180,9 +186,14 @@ class Pipeline:
                 folder,
                 precision=settings.precision,
                 checks=settings.checks,
+                metrics=measured,
             )
 
         return self._stage(Stage("bundle", key, write)).folder
+
+    def _measured(self) -> dict[str, float]:
+        report = self._runner.current(self._report())
+        return headline(_metrics(report)) if report else {}
 
 
 def open_pipeline(
@@ -221,6 +232,10 @@ def _resolve(target: Path, assignments: list[str]) -> tuple[RunConfig, Path]:
 def _key(*parts: Any) -> str:
     """A stage's key; another version of the code may make something else of the same `parts`."""
     return content_hash([__version__, *parts])
+
+
+def _metrics(report: Path) -> dict[str, Any]:
+    return read_json(report / "metrics.json")
 
 
 def void(_: object) -> None:

@@ -62,6 +62,12 @@ class StageRunner:
             _move(target, self._previous(stage.name))
         return self._make(stage, target, seal)
 
+    def current(self, stage: Stage) -> Path | None:
+        """The stage's folder if `run` would reuse it; only looks."""
+        target, record = self.folder / stage.name, _read_record(self._seal(stage.name))
+        reusable = record.get("key") == stage.key and record.get("done")
+        return target if reusable and _damage(target, record["files"]) is None else None
+
     def _exchange(self, stage: Stage, target: Path, seal: Path) -> None:
         """Set what another configuration made aside, and take back what this one made before.
 
