@@ -11,12 +11,13 @@ from spoken import speak, write
 from recdistill.distill.lookup import lookups
 from recdistill.distill.objectives import KL, Align, NextItem
 from recdistill.distill.objectives.temperatures import effective, temperature_for
-from recdistill.distill.scrutiny import scrutinise
+from recdistill.distill.recipe import Recipe
+from recdistill.distill.scrutiny import advice, scrutinise
 from recdistill.errors import SignalError
 from recdistill.signals import ItemVectors, Signals
 
 
-def advice(folder, dataset, objective, **spoken):
+def advised(folder, dataset, objective, **spoken):
     signals = speak(folder, dataset, **spoken)
     return scrutinise([NextItem(), objective], lookups(signals, dataset, [objective.on]))
 
@@ -26,30 +27,38 @@ def scaled(factor):
 
 
 def test_a_healthy_teacher_needs_no_advice(tiny_dataset, tmp_path):
-    assert advice(tmp_path, tiny_dataset, KL()) == []
+    assert advised(tmp_path, tiny_dataset, KL()) == []
+
+
+def test_the_advice_can_be_had_again_without_training(tiny_dataset, tmp_path):
+    signals = speak(tmp_path, tiny_dataset)
+    recipe = Recipe.of([NextItem(), KL(temperature=50.0)])
+    (line,) = advice(recipe, tiny_dataset, signals)
+    assert line.startswith("Objective 'kl': at temperature 50 the teacher is all but flat")
+    assert advice(Recipe(), tiny_dataset, signals) == []
 
 
 def test_a_one_hot_teacher_is_told_a_temperature_that_helps(tiny_dataset, tmp_path):
-    (line,) = advice(tmp_path, tiny_dataset, KL(), change=scaled(60))
+    (line,) = advised(tmp_path, tiny_dataset, KL(), change=scaled(60))
     assert "all but one-hot" in line
     told = float(line.split("about ")[1].rstrip("."))
     assert told > 5
     assert not [
         text
-        for text in advice(tmp_path / "b", tiny_dataset, KL(temperature=told), change=scaled(60))
+        for text in advised(tmp_path / "b", tiny_dataset, KL(temperature=told), change=scaled(60))
         if "one-hot" in text
     ]
 
 
 def test_a_flat_teacher_is_told_a_lowertemperature_for(tiny_dataset, tmp_path):
-    (line,) = advice(tmp_path, tiny_dataset, KL(temperature=50.0))
+    (line,) = advised(tmp_path, tiny_dataset, KL(temperature=50.0))
     assert "all but flat" in line
     assert 0 < float(line.split("about ")[1].rstrip(".")) < 50
 
 
 def test_a_schedule_is_looked_at_where_it_is_lowest_and_highest(tiny_dataset, tmp_path):
     objective = KL.model_validate({"temperature": {"kind": "linear", "from": 50.0, "to": 0.01}})
-    told = advice(tmp_path, tiny_dataset, objective)
+    told = advised(tmp_path, tiny_dataset, objective)
     assert "at temperature 0.01" in told[0]
     assert "at temperature 50" in told[1]
 
@@ -60,7 +69,7 @@ def test_underflow_is_told_where_the_head_is_not_one_hot(tiny_dataset, tmp_path)
         logits[:, :3], logits[:, 3:] = 0, -200
         return {**said, "logits": logits}
 
-    (line,) = advice(tmp_path, tiny_dataset, KL(), change=cliff)
+    (line,) = advised(tmp_path, tiny_dataset, KL(), change=cliff)
     assert "spread over 200, which underflows at temperature 1; use at least 2.5" in line
 
 
@@ -68,19 +77,19 @@ def test_a_list_that_holds_little_is_told(tiny_dataset, tmp_path):
     def faint(said):
         return {**said, "rest": np.full_like(said["rest"], np.log(0.98))}
 
-    (line,) = advice(tmp_path, tiny_dataset, KL(), change=faint)
+    (line,) = advised(tmp_path, tiny_dataset, KL(), change=faint)
     assert "10 items listed hold 2.0 % of the teacher's probability" in line
     objective = KL(rest="bucket")
-    assert advice(tmp_path / "b", tiny_dataset, objective, change=faint) == []
+    assert advised(tmp_path / "b", tiny_dataset, objective, change=faint) == []
 
 
 def test_a_teacher_that_says_the_same_of_everything_is_refused(tiny_dataset, tmp_path):
     with pytest.raises(SignalError, match=r"say the same: logits of -?0"):
-        advice(tmp_path, tiny_dataset, KL(), change=scaled(0))
+        advised(tmp_path, tiny_dataset, KL(), change=scaled(0))
 
 
 def test_a_list_of_one_item_is_no_constant_teacher(tiny_dataset, tmp_path):
-    assert advice(tmp_path, tiny_dataset, KL(rest="bucket"), k=1) == []
+    assert advised(tmp_path, tiny_dataset, KL(rest="bucket"), k=1) == []
 
 
 def test_numbers_that_are_none_are_refused(tiny_dataset, tmp_path):
@@ -90,7 +99,7 @@ def test_numbers_that_are_none_are_refused(tiny_dataset, tmp_path):
         return {**said, "logits": logits}
 
     with pytest.raises(SignalError, match=r"not finite in \d+ of"):
-        advice(tmp_path, tiny_dataset, KL(), change=broken)
+        advised(tmp_path, tiny_dataset, KL(), change=broken)
 
 
 @pytest.mark.parametrize("value", [0.0, 2.5])

@@ -108,6 +108,7 @@ class MetricsDocument(Shape):
     agreement: dict[Literal["student", "student_without_distillation"], Values]
     costs: dict[str, Costs]
     labelling: dict[str, float | int | None]
+    notes: list[str]
     verdict: Verdict
     reasons: dict[Literal["gap_closed", "retention"], dict[str, str]]
     bootstrap: BootstrapFacts

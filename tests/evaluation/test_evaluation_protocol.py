@@ -68,7 +68,9 @@ def evaluation(dataset: Dataset) -> Evaluation:
 
 @pytest.fixture(scope="module")
 def document(evaluation: Evaluation) -> dict[str, Any]:
-    return evaluation.to_metrics(timing={"training_seconds": 3.0}, labelling={"seconds": 1.5})
+    return evaluation.to_metrics(
+        timing={"training_seconds": 3.0}, labelling={"seconds": 1.5}, notes=["Mind this."]
+    )
 
 
 def test_the_values_are_those_of_the_definition(evaluation: Evaluation, dataset: Dataset) -> None:
@@ -106,6 +108,7 @@ def test_the_document_has_the_keys_that_others_read(document: dict[str, Any]) ->
     assert document["dataset"]["test_cases"] > 0
     assert document["timing"]["training_seconds"] == 3.0
     assert document["labelling"]["seconds"] == 1.5
+    assert document["notes"] == ["Mind this."]
     for part in ("slices", "agreement", "costs", "intervals", "spread", "verdict", "bootstrap"):
         assert document[part], part
 

@@ -163,6 +163,15 @@ def test_a_bundle_of_students_that_were_not_evaluated_claims_nothing(copied_run)
     assert "Measured" not in (copied_run / "bundle/README.md").read_text()
 
 
+def test_what_training_advises_stands_in_the_report(copied_run, caplog):
+    change = ["--set", "recipe.objectives.1.temperature=1000", "--quiet"]
+    assert run(["evaluate", str(copied_run), *change]) == 0
+    (note,) = json.loads((copied_run / "report/metrics.json").read_text())["notes"]
+    assert "at temperature 1000 the teacher is all but flat" in note
+    assert note in caplog.messages
+    assert "all but flat" in (copied_run / "report/report.html").read_text()
+
+
 def test_the_twin_learns_from_the_log_alone(finished_run):
     pipeline = open_pipeline(finished_run, None, [], quiet=True)
     students = pipeline.students

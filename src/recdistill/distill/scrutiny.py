@@ -9,27 +9,39 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from recdistill.distill.lookup import Lookup
+from recdistill.data.dataset import Dataset
+from recdistill.distill.lookup import Lookup, lookups
 from recdistill.distill.objectives import Objective
+from recdistill.distill.recipe import Recipe
 from recdistill.errors import SignalError
+from recdistill.signals import Signals
 
 _ROWS = 1024
 
 
-def scrutinise(objectives: Iterable[Objective], lookups: Mapping[str, Lookup]) -> list[str]:
+def advice(recipe: Recipe, dataset: Dataset, signals: Signals) -> list[str]:
+    """What training by `recipe` says of the signals before it begins, for whoever was not there to hear it.
+
+    Raises:
+        SignalError: as `scrutinise`, or the signals speak about nothing of this dataset.
+    """
+    return scrutinise(recipe.objectives, lookups(signals, dataset, recipe.needs))
+
+
+def scrutinise(objectives: Iterable[Objective], heard: Mapping[str, Lookup]) -> list[str]:
     """What a person should know about the signals before training; nothing when all is well.
 
     Raises:
         SignalError: a signal is not finite or says the same of everything.
     """
-    for name, lookup in lookups.items():
+    for name, lookup in heard.items():
         for field in ("logits", "vectors"):
             _refuse_empty(name, field, lookup)
     return [
-        f"Objective '{objective.label}': {advice}"
+        f"Objective '{objective.label}': {sentence}"
         for objective in objectives
         if objective.source is not None
-        for advice in objective.advice(lookups[objective.source].sample(_ROWS))
+        for sentence in objective.advice(heard[objective.source].sample(_ROWS))
     ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 from recdistill.evaluation.agreement import agreement
@@ -19,7 +19,10 @@ FORMAT = 1
 
 
 def document(
-    evaluation: Evaluation, timing: Mapping[str, float], labelling: Mapping[str, Any]
+    evaluation: Evaluation,
+    timing: Mapping[str, float],
+    labelling: Mapping[str, Any],
+    notes: Iterable[str],
 ) -> dict[str, Any]:
     """Everything that an evaluation found, as plain data without a NaN."""
     found = transfer(evaluation)
@@ -42,6 +45,7 @@ def document(
         "agreement": agreement(evaluation),
         "costs": {role: cost.facts() for role, cost in evaluation.costs.items()},
         "labelling": dict(labelling),
+        "notes": list(notes),
         "reasons": found["reasons"],
         "bootstrap": _bootstrap(evaluation),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -81,17 +81,21 @@ class Evaluation:
         return self.bootstrap.means(self.cases.users, values)
 
     def to_metrics(
-        self, timing: Mapping[str, float] | None = None, labelling: Mapping[str, Any] | None = None
+        self,
+        timing: Mapping[str, float] | None = None,
+        labelling: Mapping[str, Any] | None = None,
+        notes: Iterable[str] = (),
     ) -> dict[str, Any]:
         """The content of `metrics.json` (see `docs/metrics.md`).
 
         Args:
             timing: seconds of what came before the evaluation, by stage.
             labelling: what the teacher's signals cost (see `cost.labelling`).
+            notes: what the run advised of its configuration, a sentence each.
         """
         from recdistill.evaluation.document import document
 
-        return document(self, timing or {}, labelling or {})
+        return document(self, timing or {}, labelling or {}, notes)
 
     def save(self, folder: Path | str) -> Path:
         """Write `metrics.json` into `folder`.

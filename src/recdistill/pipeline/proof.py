@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recdistill.config.tree import to_yaml
+from recdistill.distill.scrutiny import advice
 from recdistill.evaluation import roles
 from recdistill.evaluation.cost import labelling
 from recdistill.evaluation.examples import examples
@@ -34,7 +35,9 @@ def prove(pipeline: Pipeline, folder: Path) -> None:
         if outcome.seconds
     }
     metrics = evaluation.to_metrics(
-        timing, labelling(reader.manifest for reader in pipeline.signals.values())
+        timing,
+        labelling(reader.manifest for reader in pipeline.signals.values()),
+        advice(config.recipe, dataset, pipeline.signals),
     )
     story = Story(
         title=dataset.name,

@@ -91,6 +91,7 @@ def test_the_page_says_the_verdict_and_has_all_sections(
     ):  # fmt: skip
         assert heading in text
     assert "Harbour Lights" in text
+    assert "use a temperature of about 6.5." in text
     assert "kind: ensemble" in text
 
 
@@ -131,6 +132,7 @@ def test_charts_and_tables_are_accessible(metrics: dict[str, Any], story: Story)
 def test_titles_from_the_data_stay_text(metrics: dict[str, Any]) -> None:
     metrics["models"][f"teacher/{EVIL[0]}"] = {"ndcg@10": 0.1, EVIL[0]: 0.2}
     metrics["dataset"]["name"] = EVIL[1]
+    metrics["notes"] = list(EVIL)
     html = render(metrics, evil_story())
     page = Page(html)
     assert page.mistakes == []
@@ -146,7 +148,14 @@ def test_absent_parts_leave_no_hole() -> None:
     html = render({"models": {"student": {"ndcg@10": 0.1}}}, Story("bare"))
     text = "".join(Page(html).text)
     assert "was not measured" in text
-    for heading in ("Examples", "Learning curves", "Cost and agreement", "Record", "Before you"):
+    for heading in (
+        "Examples",
+        "Learning curves",
+        "Cost and agreement",
+        "Record",
+        "Notes",
+        "Before you",
+    ):
         assert heading not in text
     assert "None" not in text
     assert Page(render({}, Story("empty"))).mistakes == []

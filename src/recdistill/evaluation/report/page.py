@@ -84,6 +84,7 @@ def _views(metrics: Mapping[str, Any], story: Story) -> dict[str, Any]:
         "protocol": protocol(metrics),
         "dataset": facts(part(metrics, "dataset")),
         "surroundings": facts(story.environment),
+        "notes": metrics.get("notes", ()),
     }
 
 
