@@ -1,4 +1,4 @@
-"""YAML that remembers on which line each key stands."""
+"""YAML that remembers on which line each key stands, and what it was based on."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from typing import Any
 
 import yaml
 
+from recdistill.config.layers import laid_over
 from recdistill.errors import ConfigError
 
 KeyPath = tuple[str | int, ...]
+BASE = "base"
+"""The key under which a configuration names another (relative to itself) that it builds on."""
 
 _BOOL, _FLOAT = "tag:yaml.org,2002:bool", "tag:yaml.org,2002:float"
 
@@ -45,19 +48,42 @@ def load(text: str) -> Any:
 
 @dataclass(frozen=True)
 class LocatedYaml:
-    """Plain data and, for every key and list entry in it, the line it was written on."""
+    """Plain data and, for every key and list entry in it, the file and line it was written on."""
 
     data: dict[str, Any]
     origin: str
-    lines: dict[KeyPath, int] = field(default_factory=dict[KeyPath, int])
+    places: dict[KeyPath, str] = field(default_factory=dict[KeyPath, str])
 
     @classmethod
-    def read(cls, path: Path) -> LocatedYaml:
-        """Read a configuration file.
+    def read(cls, path: Path, above: tuple[Path, ...] = ()) -> LocatedYaml:
+        """Read a configuration file and, where it names a `base`, lay it over that.
+
+        Args:
+            path: the file.
+            above: the files that led here by their `base`.
 
         Raises:
-            ConfigError: it is missing, not UTF-8, not YAML, has a key twice, or is not a mapping.
+            ConfigError: a file is missing, not UTF-8, not YAML, has a key twice, is not a mapping, or
+                is in the end based on itself.
         """
+        if path.resolve() in above:
+            raise ConfigError(
+                f"{path} is, by way of its `base`, based on itself.", "Break the circle."
+            )
+        source = cls._read(path)
+        if BASE not in source.data:
+            return source
+        name = source.data.pop(BASE)
+        if not isinstance(name, str):
+            raise ConfigError(
+                f"{source.place((BASE,))}: `base` must be the name of a file (found {name!r})."
+            )
+        base = cls.read(path.parent / name, (*above, path.resolve()))
+        data, places = laid_over((source.data, source.places), (base.data, base.places))
+        return cls(data, source.origin, places)
+
+    @classmethod
+    def _read(cls, path: Path) -> LocatedYaml:
         try:
             text = path.read_text(encoding="utf-8")
         except FileNotFoundError:
@@ -83,15 +109,15 @@ class LocatedYaml:
             raise ConfigError(f"{origin} is not valid YAML: {_one_line(error)}.") from None
         if not isinstance(data, dict):
             raise ConfigError(f"{origin} holds no mapping of settings.", "Start with `dataset:`.")
-        lines: dict[KeyPath, int] = {}
-        _collect_lines(root, (), lines, origin)
-        return cls(data, origin, lines)
+        places: dict[KeyPath, str] = {}
+        _collect_places(root, (), places, origin)
+        return cls(data, origin, places)
 
     def place(self, path: KeyPath) -> str:
         """Where `path` (or its nearest enclosing key) was written: `file.yaml, line 7`."""
         for length in range(len(path), 0, -1):
-            if path[:length] in self.lines:
-                return f"{self.origin}, line {self.lines[path[:length]]}"
+            if path[:length] in self.places:
+                return self.places[path[:length]]
         return self.origin
 
     def override(self, assignments: list[str]) -> LocatedYaml:
@@ -103,10 +129,10 @@ class LocatedYaml:
         data = copy.deepcopy(self.data)
         for assignment in assignments:
             _assign(data, assignment)
-        return LocatedYaml(data, self.origin, self.lines)
+        return LocatedYaml(data, self.origin, self.places)
 
 
-def _collect_lines(node: Any, path: KeyPath, lines: dict[KeyPath, int], origin: str) -> None:
+def _collect_places(node: Any, path: KeyPath, places: dict[KeyPath, str], origin: str) -> None:
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
         for key, value in node.value:
@@ -117,12 +143,12 @@ def _collect_lines(node: Any, path: KeyPath, lines: dict[KeyPath, int], origin: 
                     "Keep one of the two.",
                 )
             seen[key.value] = line
-            lines[(*path, key.value)] = line
-            _collect_lines(value, (*path, key.value), lines, origin)
+            places[(*path, key.value)] = f"{origin}, line {line}"
+            _collect_places(value, (*path, key.value), places, origin)
     elif isinstance(node, yaml.SequenceNode):
         for index, value in enumerate(node.value):
-            lines[(*path, index)] = value.start_mark.line + 1
-            _collect_lines(value, (*path, index), lines, origin)
+            places[(*path, index)] = f"{origin}, line {value.start_mark.line + 1}"
+            _collect_places(value, (*path, index), places, origin)
 
 
 def _assign(data: dict[str, Any], assignment: str) -> None:
