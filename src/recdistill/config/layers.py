@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 Tree = dict[str, Any]
 Places = dict[tuple[str | int, ...], str]
@@ -31,7 +31,7 @@ def _merged(upper: Tree, lower: Tree) -> Tree:
             key: _merged(value, lower[key])
             if isinstance(value, dict) and isinstance(lower.get(key), dict)
             else value
-            for key, value in cast(dict[str, Any], upper).items()
+            for key, value in upper.items()
         },
     }
 
