@@ -175,7 +175,7 @@ student: {kind: sasrec, width: 64, blocks: 2, history: 50}
 def sample_story() -> Story:
     """Every part of a story filled."""
     return Story(
-        title="Sample report · made-up numbers",
+        title="made-up",
         curves=sample_curves(),
         examples=sample_examples(),
         configuration=CONFIGURATION,

@@ -90,6 +90,8 @@ def test_the_page_says_the_verdict_and_has_all_sections(
         "Cost and agreement", "Examples", "How it was measured", "Record", "Resolved configuration",
     ):  # fmt: skip
         assert heading in text
+    assert "<title>RecDistill · made-up: what distillation gave</title>" in html
+    assert "<h1><bdi>made-up</bdi>: what distillation gave</h1>" in html
     assert "Harbour Lights" in text
     assert "use a temperature of about 6.5." in text
     assert "kind: ensemble" in text

@@ -58,7 +58,7 @@ class Story:
     """Everything on the page that is not a number of `metrics.json`; any part may be empty.
 
     Attributes:
-        title: of the page: the name of the run or of the dataset.
+        title: what the page is about: the name of the run or of the dataset.
         curves: learning curves of any models and seeds.
         examples: people to look at.
         configuration: the resolved configuration, as YAML text.
