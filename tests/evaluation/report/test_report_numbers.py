@@ -175,8 +175,9 @@ def test_agreement_is_a_table(metrics: dict[str, Any]) -> None:
         ["44 %", "0.070"],
     ]
     assert agreement({}).lines == ()
-    odd = agreement({"student": {"same_first": None}, "note": "text"})
-    assert (odd.measures[0].label, odd.lines[0].values) == ("Same first", ("–",))
+    odd = agreement({"student": {"same_first": 0.5, "unknown": None}, "note": "text"})
+    assert [measure.label for measure in odd.measures] == ["Same first"]
+    assert [(line.label, line.values) for line in odd.lines] == [("Student", ("0.50",))]
 
 
 def test_effort_by_stage(metrics: dict[str, Any]) -> None:

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from recdistill.evaluation.report import wording
-from recdistill.evaluation.report.reading import (
-    STUDENT,
-    TEACHER,
-    model_label,
-    model_style,
-    number,
-    ordered_models,
-    part,
-)
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A cost: its place in the metrics, its name, its meaning, how it is written."""
-
-    key: str
-    label: str
-    meaning: str
-    write: Callable[[float], str]
-
+from recdistill.evaluation.report.measures import Measure, Table, table
+from recdistill.evaluation.report.reading import STUDENT, TEACHER, number, part
 
 MEASURES = (
     Measure("parameters", "Parameters", "Numbers learned.", lambda value: wording.scaled(value)),
@@ -41,42 +23,18 @@ MEASURES = (
 
 
 @dataclass(frozen=True)
-class CostLine:
-    """A model's costs, in the order of the measures shown."""
-
-    label: str
-    style: str
-    values: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Costs:
+class Costs(Table):
     """The table, and how the student compares with the teacher."""
 
-    measures: tuple[Measure, ...]
-    lines: tuple[CostLine, ...]
     ratios: tuple[str, ...]
 
 
 def costs(metrics: Mapping[str, Any]) -> Costs:
     """The measures that any model has."""
     tree = part(metrics, "costs")
-    models = [model for model in ordered_models(tree) if _any(tree, model)]
-    shown = tuple(m for m in MEASURES if any(number(tree, x, m.key) is not None for x in models))
-    lines = tuple(
-        CostLine(model_label(model), model_style(model),
-                 tuple(_written(number(tree, model, m.key), m) for m in shown))
-        for model in models
-    )  # fmt: skip
-    return Costs(shown, lines, tuple(_ratio(tree, m) for m in shown) if models else ())
-
-
-def _any(tree: Mapping[str, Any], model: str) -> bool:
-    return any(number(tree, model, measure.key) is not None for measure in MEASURES)
-
-
-def _written(value: float | None, measure: Measure) -> str:
-    return wording.NONE if value is None else measure.write(value)
+    found = table(tree, MEASURES)
+    ratios = tuple(_ratio(tree, measure) for measure in found.measures)
+    return Costs(found.measures, found.lines, ratios)
 
 
 def _ratio(tree: Mapping[str, Any], measure: Measure) -> str:
