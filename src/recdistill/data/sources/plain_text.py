@@ -6,6 +6,7 @@ import codecs
 import gzip
 import io
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
@@ -116,6 +117,21 @@ def require_file(path: Path) -> None:
     """
     if not path.is_file():
         raise DataError(f"There is no file {path}.")
+
+
+def only_file(found: Sequence[Path], folder: Path, what: str) -> Path:
+    """The one file that was `found` in a folder.
+
+    Raises:
+        DataError: there is none, or more than one to choose from.
+    """
+    if len(found) != 1:
+        names = ", ".join(file.name for file in found) or "none"
+        raise DataError(
+            f"{folder} must hold one {what}; found: {names}.",
+            "Name the file itself as the path.",
+        )
+    return found[0]
 
 
 def _first_line(error: Exception) -> str:

@@ -9,7 +9,13 @@ import polars as pl
 
 from recdistill.data.columns import ITEM, RATING, TIME, USER
 from recdistill.data.sources.log import Log, require_columns
-from recdistill.data.sources.plain_text import open_binary, parse_table, require_file, require_utf8
+from recdistill.data.sources.plain_text import (
+    only_file,
+    open_binary,
+    parse_table,
+    require_file,
+    require_utf8,
+)
 from recdistill.errors import DataError
 
 # RecBole's own data sets call the same thing by many names.
@@ -37,14 +43,7 @@ def _inter(path: Path) -> Path:
     if not path.is_dir():
         require_file(path)
         return path
-    found = sorted(path.glob("*.inter"))
-    if len(found) != 1:
-        names = ", ".join(file.name for file in found) or "none"
-        raise DataError(
-            f"{path} must hold one .inter file; found: {names}.",
-            "Name the file itself as the path.",
-        )
-    return found[0]
+    return only_file(sorted(path.glob("*.inter")), path, ".inter file")
 
 
 def _items(path: Path) -> pl.DataFrame:

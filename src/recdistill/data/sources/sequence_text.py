@@ -9,7 +9,7 @@ import polars as pl
 
 from recdistill.data.columns import ITEM, TIME, USER
 from recdistill.data.sources.log import Log
-from recdistill.data.sources.plain_text import open_binary, require_file, require_utf8
+from recdistill.data.sources.plain_text import only_file, open_binary, require_file, require_utf8
 from recdistill.data.sources.tables import catalogue_beside, read_items
 from recdistill.errors import DataError
 
@@ -53,11 +53,5 @@ def _text(path: Path) -> Path:
     if not path.is_dir():
         return path
     found = sorted(path.glob("*.txt"))
-    preferred = [file for file in found if file.stem in ("sequential", "sequences")] or found
-    if len(preferred) != 1:
-        names = ", ".join(file.name for file in found) or "none"
-        raise DataError(
-            f"{path} must hold one .txt file of sequences; found: {names}.",
-            "Name the file itself as the path.",
-        )
-    return preferred[0]
+    preferred = [file for file in found if file.stem in ("sequential", "sequences")]
+    return only_file(preferred or found, path, ".txt file of sequences")
