@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import builtins
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -213,14 +213,7 @@ def test_models_without_a_graph_are_refused(tiny_dataset: Dataset) -> None:
 def test_says_what_to_install(
     student: SASRec, tiny_dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = builtins.__import__
-
-    def without(name: str, *rest: Any, **named: Any) -> Any:
-        if name == "onnx":
-            raise ImportError(name)
-        return whole(name, *rest, **named)
-
-    monkeypatch.setattr(builtins, "__import__", without)
+    monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(MissingExtraError, match=r"recdistill\[export\]"):
         to_onnx(scorer_of(student))
 

@@ -310,33 +310,25 @@ def test_loading_again_opens_what_was_prepared(
     assert len(load_dataset(source).users) == 5
 
 
-def test_a_full_disk_leaves_the_old_dataset(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("stop", "seen"),
+    [
+        (OSError(28, "No space left on device"), pytest.raises(StorageError, match="No space")),
+        (KeyboardInterrupt(), pytest.raises(KeyboardInterrupt)),
+    ],
+    ids=["a full disk", "an interruption"],
+)
+def test_what_stops_it_leaves_the_old_dataset(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stop: BaseException, seen: Any
 ) -> None:
     dataset = load(tmp_path, small())
     write_log(tmp_path / "in", small(users=5))
 
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(28, "No space left on device")
+    def stopped(*_: Any, **__: Any) -> None:
+        raise stop
 
-    monkeypatch.setattr(layout, "write_events", full)
-    with pytest.raises(StorageError, match="No space left"):
-        prepare(DatasetConfig(source=str(tmp_path / "in")), tmp_path / "out")
-    assert Dataset.open(tmp_path / "out").fingerprint == dataset.fingerprint
-    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
-
-
-def test_an_interruption_leaves_the_old_dataset(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    dataset = load(tmp_path, small())
-    write_log(tmp_path / "in", small(users=5))
-
-    def interrupted(*_: Any, **__: Any) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(layout, "write_events", interrupted)
-    with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr(layout, "write_events", stopped)
+    with seen:
         prepare(DatasetConfig(source=str(tmp_path / "in")), tmp_path / "out")
     assert Dataset.open(tmp_path / "out").fingerprint == dataset.fingerprint
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []

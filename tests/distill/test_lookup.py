@@ -15,11 +15,6 @@ from recdistill.signals import HardLabel, Signals
 
 
 @pytest.fixture(scope="module")
-def signals(tiny_dataset, tmp_path_factory):
-    return speak(tmp_path_factory.mktemp("signals"), tiny_dataset)
-
-
-@pytest.fixture(scope="module")
 def partial(tiny_dataset, tmp_path_factory):
     return speak(tmp_path_factory.mktemp("partial"), tiny_dataset, skip=4)
 

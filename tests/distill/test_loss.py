@@ -21,11 +21,6 @@ MIDDLE = Moment(step=5, steps=11, epoch=0, feedback={})
 
 
 @pytest.fixture(scope="module")
-def signals(tiny_dataset, tmp_path_factory):
-    return speak(tmp_path_factory.mktemp("signals"), tiny_dataset)
-
-
-@pytest.fixture(scope="module")
 def partial(tiny_dataset, tmp_path_factory):
     return speak(tmp_path_factory.mktemp("partial"), tiny_dataset, skip=20)
 

@@ -55,6 +55,14 @@ def flip(path: Path) -> None:
     path.write_bytes(content)
 
 
+def cut(path: Path) -> None:
+    """Leave only the beginning of a file."""
+    path.write_bytes(path.read_bytes()[:50])
+
+
+HARMS = {"flip": flip, "cut": cut, "remove": Path.unlink}
+
+
 def made(folder: Path) -> list[str]:
     """The stages made (not reused) by the last command."""
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
@@ -136,15 +144,9 @@ def test_a_damaged_file_is_told_and_only_its_stage_made_again(
 
 
 @pytest.mark.parametrize("file", ["model.onnx", "items.parquet", "manifest.json"])
-@pytest.mark.parametrize("harm", ["flip", "cut", "remove"])
+@pytest.mark.parametrize("harm", HARMS)
 def test_a_damaged_bundle_gives_no_recommendations(copied_run, capsys, file, harm):
-    path = copied_run / "bundle" / file
-    if harm == "flip":
-        flip(path)
-    elif harm == "cut":
-        path.write_bytes(path.read_bytes()[:100])
-    else:
-        path.unlink()
+    HARMS[harm](copied_run / "bundle" / file)
     assert run(["recommend", str(copied_run / "bundle"), "--history", "i0001"]) == 6
     assert_told(capsys.readouterr().err, file)
 
@@ -183,17 +185,16 @@ def checkpoints(folder: Path) -> list[Path]:
     return sorted((folder / "student/seed-0").rglob("step-*"))
 
 
-@pytest.mark.parametrize("harm", ["flip", "cut", "remove", "no manifest"])
-def test_a_damaged_checkpoint_gives_way_to_the_one_before(unfinished, finished_run, capsys, harm):
+@pytest.mark.parametrize(
+    ("harm", "file"),
+    [*((harm, "weights.safetensors") for harm in HARMS), ("remove", "manifest.json")],
+)
+def test_a_damaged_checkpoint_gives_way_to_the_one_before(
+    unfinished, finished_run, capsys, harm, file
+):
     assert len(checkpoints(unfinished)) == 2
     newest = checkpoints(unfinished)[-1]
-    path = newest / ("manifest.json" if harm == "no manifest" else "weights.safetensors")
-    if harm == "flip":
-        flip(path)
-    elif harm == "cut":
-        path.write_bytes(path.read_bytes()[:50])
-    else:
-        path.unlink()
+    HARMS[harm](newest / file)
     assert run(["distill", str(unfinished)]) == 0
     assert_told(capsys.readouterr().err, f"{newest.name} is damaged", "going on from")
     assert weights(unfinished) == weights(finished_run)
