@@ -10,6 +10,7 @@ import torch
 from spoken import WIDTH, oracle, speak
 
 from recdistill.data.batches import TrainingBatches
+from recdistill.distill.filters import Disagreement, TeacherRight
 from recdistill.distill.lookup import lookups
 from recdistill.distill.loss import DistillationLoss
 from recdistill.distill.objectives import KL, MSE, Align, HardLabel, NextItem
@@ -219,3 +220,35 @@ def test_a_batch_without_any_signal_is_a_loss_of_zero(student, tiny_dataset, par
     assert found.total.item() == 0
     found.total.backward()
     assert all(p.grad is None or p.grad.isfinite().all() for p in student.network.parameters())
+
+
+def test_filtered_positions_count_as_nothing(student, tiny_dataset, signals, batch):
+    """The mean stays over all positions where the teacher spoke."""
+    torch.manual_seed(0)
+    heard = make(student, tiny_dataset, signals, KL(filters=(TeacherRight(within=3),)))
+    found = heard(batch, START).total.double()
+    lookup = lookups(signals, tiny_dataset, {"top-k"})["top-k"]
+    signal = lookup.read(batch.events.numpy())
+    right = (signal["items"][:, :3] == batch.targets[:, None]).any(1)
+    assert 0 < right.sum() < len(right)
+    own = logits_of(student, batch).gather(1, signal["items"]).log_softmax(1)
+    teacher = signal["logits"].double().log_softmax(1)
+    each = (teacher.exp() * (teacher - own)).sum(1)
+    torch.testing.assert_close(found, (each * right).sum() / len(each), rtol=1e-5, atol=1e-7)
+
+
+def test_a_filter_that_looks_at_the_student_gives_it_no_gradient(
+    student, tiny_dataset, signals, batch
+):
+    """The gradient is that of the term over the positions that the filter chose, taken as given."""
+    term = KL(filters=(Disagreement(),))
+    make(student, tiny_dataset, signals, term)(batch, START).total.backward()
+    found = student.network.items.vectors.grad.clone()
+    student.network.zero_grad()
+    signal = lookups(signals, tiny_dataset, {"top-k"})["top-k"].read(batch.events.numpy())
+    own = logits_of(student, batch).gather(1, signal["items"])
+    chosen = own.detach().argmax(1) != signal["logits"].argmax(1)
+    teacher = signal["logits"].double().log_softmax(1)
+    each = (teacher.exp() * (teacher - own.log_softmax(1))).sum(1)
+    ((each * chosen).sum() / len(each)).backward()
+    torch.testing.assert_close(found, student.network.items.vectors.grad, rtol=1e-3, atol=1e-6)

@@ -15,6 +15,7 @@ from recdistill.data.dataset import Dataset
 from recdistill.distill.objectives.contract import Signal
 from recdistill.errors import SignalError
 from recdistill.signals import Signals
+from recdistill.signals.kinds import SignalKind
 from recdistill.signals.reader import SignalReader
 
 _ABOUT_ITEMS = frozenset({"item-vectors"})
@@ -41,6 +42,11 @@ class Lookup:
         self.name = name
         self.rows = np.append(reader.find(keys), -1)
         self._reader = reader
+
+    @property
+    def kind(self) -> SignalKind:
+        """The kind of signal with its settings."""
+        return self._reader.manifest.kind
 
     @property
     def about_items(self) -> bool:

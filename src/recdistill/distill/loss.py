@@ -9,9 +9,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
+from recdistill.distill.filters import Heard
 from recdistill.distill.lookup import Lookup
 from recdistill.distill.objectives import LogitObjective, Objective, VectorObjective
 from recdistill.distill.objectives.contract import Knobs, Places, Signal
+from recdistill.distill.schedules import Scheduled
 from recdistill.distill.terms import LogitTerm, Output, VectorTerm, described
 from recdistill.models.logits import Logits, chunked
 from recdistill.models.recommender import SequenceModel
@@ -21,6 +23,7 @@ _VECTORS_LOOKED_AT = 20_000
 """From how many of the teacher's vectors a bridge learns their statistics."""
 
 _Kind = TypeVar("_Kind", bound=Objective)
+_Part = TypeVar("_Part", bound=Scheduled)
 
 
 class DistillationLoss(nn.Module):
@@ -52,7 +55,7 @@ class DistillationLoss(nn.Module):
     def _bridge(self, objective: VectorObjective) -> nn.Module:
         table = self._student.item_table()
         lookup = self._lookups[str(objective.source)]
-        vectors = lookup.sample(_VECTORS_LOOKED_AT)["vectors"]
+        vectors = lookup.sample(_VECTORS_LOOKED_AT)["vectors"].float()
         return objective.bridge(table.shape[1], vectors).to(table.device)
 
     def forward(self, batch: TorchBatch, moment: Moment) -> StepLoss:
@@ -91,9 +94,16 @@ class DistillationLoss(nn.Module):
         for source in {term.source for term, _ in present if term.source}:
             spoken[source] = self._lookups[source].read(events, batch.events.device)
         return [
-            LogitTerm(term, knobs, spoken[term.source], self._defined(term, batch))
+            LogitTerm(term, knobs, self._heard(term, spoken, batch), _tuned(term.filters, moment))
             for term, knobs in present
         ]
+
+    def _heard(
+        self, term: LogitObjective, spoken: Mapping[str | None, Signal], batch: TorchBatch
+    ) -> Heard:
+        counts = self._defined(term, batch).to(self._popularity.dtype)
+        kind = self._lookups[term.source].kind if term.source else None
+        return Heard(spoken[term.source], counts, getattr(kind, "temperature", 1.0))
 
     def _defined(self, objective: LogitObjective, batch: TorchBatch) -> Bool[Tensor, " positions"]:
         """The positions at which `objective` has what it compares."""
@@ -114,5 +124,9 @@ class DistillationLoss(nn.Module):
 
 def _present(objectives: Sequence[_Kind], moment: Moment) -> list[tuple[_Kind, Knobs]]:
     """The objectives of positive weight at `moment`, with the values of their schedules."""
-    knobs = [term.knobs(moment.progress, moment.feedback) for term in objectives]
-    return [(term, now) for term, now in zip(objectives, knobs, strict=True) if now["weight"] > 0]
+    return [(term, knobs) for term, knobs in _tuned(objectives, moment) if knobs["weight"] > 0]
+
+
+def _tuned(parts: Sequence[_Part], moment: Moment) -> list[tuple[_Part, Knobs]]:
+    """Objectives or filters, each with the present values of its schedules."""
+    return [(part, part.knobs(moment.progress, moment.feedback)) for part in parts]

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from recdistill.distill.initialise import TeacherInit
-from recdistill.distill.objectives import AnyObjective, NextItem, Objective
+from recdistill.distill.objectives import AnyObjective, LogitObjective, NextItem, Objective
 from recdistill.errors import ConfigError, nearest
 from recdistill.settings import Settings
 from recdistill.signals.kinds import SignalKind
@@ -58,7 +58,10 @@ class Recipe(Settings):
         """
         for objective in self.objectives:
             self._check_source(f"Objective '{objective.label}'", objective.source, says, teacher)
-            objective.check(says[objective.source] if objective.source else None)
+            kind = says[objective.source] if objective.source else None
+            objective.check(kind)
+            for each in objective.filters if isinstance(objective, LogitObjective) else ():
+                each.check(kind, f"Objective '{objective.label}'")
         if self.init:
             self._check_source("`init`", self.init.what, says, teacher)
 

@@ -12,7 +12,8 @@ import math
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from functools import cache
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, model_validator
 
@@ -143,7 +144,7 @@ def extremes(schedule: Schedule) -> tuple[float, float]:
 @dataclass(frozen=True)
 class Within:
     """Refuses a schedule that leaves its range at any time; marks a field as a knob (see
-    `Objective.knobs`)."""
+    `Scheduled.knobs`)."""
 
     low: float
     open: bool = False
@@ -163,8 +164,34 @@ class Within:
         return schedule
 
 
+class Scheduled(Settings):
+    """Settings some of which may change while training goes on."""
+
+    def knobs(self, progress: float, feedback: Feedback) -> dict[str, float]:
+        """The present value of every field that is a schedule."""
+        return {
+            name: value(getattr(self, name), progress, feedback) for name in _schedules(type(self))
+        }
+
+
+@cache
+def _schedules(kind: type[Settings]) -> tuple[str, ...]:
+    return tuple(
+        name
+        for name, field in kind.model_fields.items()
+        if any(_is_range(mark) for mark in field.metadata)
+    )
+
+
+def _is_range(mark: Any) -> bool:
+    return isinstance(mark, AfterValidator) and isinstance(mark.func, Within)
+
+
 Weight = Annotated[Schedule, AfterValidator(Within(0.0))]
 """How much a term counts: finite and at least 0."""
 
 Temperature = Annotated[Schedule, AfterValidator(Within(0.0, open=True))]
 """What logits are divided by before the softmax: finite and greater than 0."""
+
+Fraction = Annotated[Schedule, AfterValidator(Within(0.0, high=1.0))]
+"""A share or a probability: from 0 to 1."""

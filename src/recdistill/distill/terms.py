@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 from torch import Tensor, nn
 
+from recdistill.distill.filters import Filter, Heard
 from recdistill.distill.lookup import Lookup
 from recdistill.distill.objectives.contract import (
     Knobs,
@@ -62,31 +63,38 @@ class LogitTerm:
     Attributes:
         objective: what is compared.
         knobs: the present values of its schedules.
-        signal: what the teacher said at every position.
-        counts: the positions at which the term is defined.
+        heard: what the teacher said at every position, and where the term is defined.
+        filters: each with the present values of its schedules.
     """
 
     objective: LogitObjective
     knobs: Knobs
-    signal: Signal
-    counts: Bool[Tensor, " positions"]
+    heard: Heard
+    filters: Sequence[tuple[Filter, Knobs]] = ()
 
     def __call__(self, logits: Logits, places: Places, part: slice) -> Float[Tensor, ""]:
-        """The chunk's share of the weighted mean over the batch."""
-        signal = {name: field[part] for name, field in self.signal.items()}
-        losses = self.objective(logits, places[part], signal, self.knobs)
-        counted = torch.where(self.counts[part], losses, 0.0).sum()
-        return counted * (self.knobs["weight"] / self.counts.sum().clamp_min(1))
+        """The chunk's share of the weighted mean over the positions where the term is defined."""
+        here, heard = places[part], self._filtered(self.heard[part], logits, places[part])
+        losses = self.objective(logits, here, heard.signal, self.knobs)
+        # Where nothing counts a loss may be anything, infinite too.
+        counted = torch.where(heard.counts > 0, losses * heard.counts, 0.0).sum()
+        return counted * (self.knobs["weight"] / self.heard.counts.sum().clamp_min(1))
+
+    @torch.no_grad()
+    def _filtered(self, heard: Heard, logits: Logits, places: Places) -> Heard:
+        for each, knobs in self.filters:
+            heard = each(heard, logits, places, knobs)
+        return heard
 
 
 @dataclass(frozen=True)
 class VectorTerm:
-    """A vector objective with the bridge between the two sides.
+    """A vector objective with what it learns beside the student.
 
     Attributes:
         objective: what is compared.
         knobs: the present values of its schedules.
-        bridge: carries both sides into one space.
+        bridge: what lies between the two sides' spaces.
         lookup: what the teacher said.
     """
 
@@ -96,10 +104,15 @@ class VectorTerm:
     lookup: Lookup
 
     def __call__(self, output: Output) -> Float[Tensor, ""]:
-        """The weighted mean over the pairs of the batch; 0 where there is none."""
+        """The weighted mean over the pairs of the batch; 0 where there is none.
+
+        In single precision whatever the student's: similarities that agree to three digits, as
+        half precision keeps them, cannot teach differences between near neighbours.
+        """
         student, signal = output.pairs(self.lookup, self.objective.sample)
-        left, right = self.bridge(student, signal["vectors"])
-        losses = self.objective(left, right, self.knobs)
+        with torch.autocast(student.device.type, enabled=False):
+            sides = student.float(), signal["vectors"].float()
+            losses = self.objective(*sides, self.bridge, self.knobs)
         return losses.sum() * (self.knobs["weight"] / max(len(losses), 1))
 
 

@@ -40,7 +40,9 @@ class Leaves:
     def add_list(
         self, items: Int64[Tensor, "positions k"], values: Float[Tensor, "positions k"]
     ) -> Float[Tensor, "positions k"]:
-        """Keep and give a leaf for lists of items."""
+        """Keep and give a leaf for lists of items; where no gradients are wanted, just give the values."""
+        if not torch.is_grad_enabled():
+            return values
         self.lists.append((items, _leaf(values)))
         return self.lists[-1][1]
 

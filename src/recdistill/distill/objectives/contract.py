@@ -9,44 +9,23 @@ differ only in what they compare.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cache
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Literal
 
-from jaxtyping import Float, Int64
-from pydantic import AfterValidator, Field, PositiveInt
+from jaxtyping import Float
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from recdistill.distill.schedules import Feedback, Weight, Within, value
+from recdistill.distill.filters import AnyFilter
+from recdistill.distill.places import Knobs, Places, Signal
+from recdistill.distill.schedules import Scheduled, Weight
 from recdistill.models.logits import Logits
-from recdistill.settings import Settings
 from recdistill.signals.kinds import SignalKind
 
-Knobs = Mapping[str, float]
-"""The present value of each schedule of an objective, by field name."""
-
-Signal = Mapping[str, Tensor]
-"""What a teacher said, field by field; every field's first dimension is the position (or item)."""
+__all__ = ["Knobs", "LogitObjective", "Objective", "Places", "Signal", "VectorObjective"]
 
 
-@dataclass(frozen=True)
-class Places:
-    """What is known of some positions beside what a teacher says.
-
-    Attributes:
-        targets: the next item; an arbitrary item where it is unknown.
-        popularity: how often each item of the catalogue occurs in training.
-    """
-
-    targets: Int64[Tensor, " positions"]
-    popularity: Float[Tensor, " items"]
-
-    def __getitem__(self, part: slice) -> Places:
-        return Places(self.targets[part], self.popularity)
-
-
-class Objective(Settings):
+class Objective(Scheduled):
     """One term of what a student is trained for."""
 
     weight: Weight = 1.0
@@ -71,15 +50,12 @@ class Objective(Settings):
         """What a person should know, having looked at some of the `signal`; nothing when all is well."""
         return ()
 
-    def knobs(self, progress: float, feedback: Feedback) -> dict[str, float]:
-        """The present value of every field that is a schedule."""
-        return {
-            name: value(getattr(self, name), progress, feedback) for name in _schedules(type(self))
-        }
-
 
 class LogitObjective(Objective):
     """Works inside the chunked loss, on the logits of one chunk of positions."""
+
+    filters: tuple[AnyFilter, ...] = ()
+    """What of the signal the term hears, and how much each position counts; applied in order."""
 
     @property
     def dense(self) -> bool:
@@ -113,43 +89,38 @@ class VectorObjective(Objective):
 
     The kind of signal decides what is paired: item vectors with rows of the student's item table,
     user vectors with the student's states. Only items and positions about which the teacher spoke
-    are passed.
+    are passed. The two sides keep their own spaces, which may differ in width; what carries one
+    into the other is learned, and arrives as an argument.
     """
 
+    on: Literal["item-vectors", "user-vectors"] = "item-vectors"
+    """Whether items or users are compared."""
     sample: PositiveInt = 1024
     """The most pairs compared a step, drawn among the items (or positions) of the batch."""
 
     @abstractmethod
     def bridge(self, width: int, teacher: Float[Tensor, "rows teacher_width"]) -> nn.Module:
-        """What carries both sides into one space, learned with the student and dropped after
-        training.
+        """What the objective learns beside the student: dropped after training, so the student
+        costs nothing more to serve. `nn.Identity()` where there is nothing to learn.
 
         Args:
             width: of the student's vectors.
             teacher: some of the teacher's vectors, to learn their statistics from.
-
-        Returns:
-            A module that maps `(student, teacher)` vectors to a pair of equal width.
         """
 
     @abstractmethod
     def __call__(
         self,
         student: Float[Tensor, "rows width"],
-        teacher: Float[Tensor, "rows width"],
+        teacher: Float[Tensor, "rows teacher_width"],
+        bridge: Any,
         knobs: Knobs,
     ) -> Float[Tensor, " rows"]:
-        """The loss of each pair, after the bridge."""
+        """The loss of each pair.
 
-
-@cache
-def _schedules(kind: type[Objective]) -> tuple[str, ...]:
-    return tuple(
-        name
-        for name, field in kind.model_fields.items()
-        if any(_is_range(mark) for mark in field.metadata)
-    )
-
-
-def _is_range(mark: Any) -> bool:
-    return isinstance(mark, AfterValidator) and isinstance(mark.func, Within)
+        Args:
+            student: its vectors; gradients flow.
+            teacher: what the teacher said of the same items or positions.
+            bridge: what `bridge` gave, in its present state.
+            knobs: the present values of the schedules.
+        """

@@ -1,0 +1,31 @@
+"""What passes between a batch and the terms of its loss: places, signals and the knobs' positions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+Knobs = Mapping[str, float]
+"""The present value of each schedule of an objective or a filter, by field name."""
+
+Signal = Mapping[str, Tensor]
+"""What a teacher said, field by field; every field's first dimension is the position (or item)."""
+
+
+@dataclass(frozen=True)
+class Places:
+    """What is known of some positions beside what a teacher says.
+
+    Attributes:
+        targets: the next item; an arbitrary item where it is unknown.
+        popularity: how often each item of the catalogue occurs in training.
+    """
+
+    targets: Int64[Tensor, " positions"]
+    popularity: Float[Tensor, " items"]
+
+    def __getitem__(self, part: slice) -> Places:
+        return Places(self.targets[part], self.popularity)
