@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -101,8 +102,26 @@ def test_movielens_with_order_files_is_put_in_order(tmp_path: Path) -> None:
     log = log_of("movielens-1m", path=tmp_path)
     assert not log.has_time
     found = [row for row in rows(log) if row[0] == "1"]
-    assert [item for _, item, _ in found] == ["2", "1", "3", "4", "5", "6"]
+    assert {item for _, item, _ in found[:3]} == {"1", "2", "3"}
+    assert [item for _, item, _ in found[3:]] == ["4", "5", "6"]
     assert [time for _, _, time in found] == list(range(6))
+
+
+def test_events_of_unknown_order_are_shuffled_always_in_the_same_way(tmp_path: Path) -> None:
+    """The order of the log is the same for all users, and a model would learn it."""
+    _write_ordered(tmp_path)
+    users = [f"{user}\t{item}\t3\n" for user in range(1, 41) for item in range(1, 7)]
+    log = ("user\titem\trating\n" + "".join(users)).encode()
+    (tmp_path / "ratings_no_timestamp.tsv.gz").write_bytes(gzip.compress(log))
+    once, again = (rows(log_of("movielens-1m", path=tmp_path)) for _ in range(2))
+    assert once == again
+    orders = [
+        tuple(item for user, item, _ in once if user == str(number)) for number in range(2, 41)
+    ]
+    assert all(sorted(order) == list("123456") for order in orders)
+    assert len(set(orders)) > 20
+    rising = [left < right for order in orders for left, right in itertools.pairwise(order)]
+    assert 0.35 < sum(rising) / len(rising) < 0.65
 
 
 def test_recbole_files_are_read(tmp_path: Path) -> None:
