@@ -25,8 +25,11 @@ def signals(tiny_dataset, tmp_path_factory):
     return speak(tmp_path_factory.mktemp("signals"), tiny_dataset, k=20)
 
 
+HISTORY = 10
+
+
 def new_student(dataset, **config):
-    return SASRec.for_dataset(dataset, width=16, blocks=1, history=10, dropout=0.1, **config)
+    return SASRec.for_dataset(dataset, width=16, blocks=1, history=HISTORY, dropout=0.1, **config)
 
 
 def distance(student, dataset):
@@ -109,6 +112,21 @@ def test_the_same_seed_gives_the_same_student_and_another_does_not(tiny_dataset,
         tables.append(student.item_table().detach())
     assert torch.equal(tables[0], tables[1])
     assert not torch.equal(tables[0], tables[2])
+
+
+@pytest.mark.parametrize("windows", ["all", "last"])
+def test_the_last_windows_alone_are_learned_from_where_asked(tiny_dataset, windows):
+    """By way of a student's own `fit` and of a recipe alike."""
+    training = TrainingConfig(epochs=1, batch_size=16, windows=windows)
+    inputs = tiny_dataset.train.histories.lengths - 1
+    wanted = (inputs.clip(max=HISTORY) if windows == "last" else inputs).clip(min=0).sum()
+    taught = distill(new_student(tiny_dataset), tiny_dataset, training=training)
+    assert taught.positions == wanted
+    assert (wanted < inputs.clip(min=0).sum()) == (windows == "last")
+    own, reference = new_student(tiny_dataset), new_student(tiny_dataset)
+    own.fit(tiny_dataset, training)
+    distill(reference, tiny_dataset, training=training)
+    assert torch.equal(own.item_table(), reference.item_table())
 
 
 def test_sampled_softmax_learns(tiny_dataset):

@@ -58,6 +58,10 @@ def pack(histories: Sequences) -> tuple[Batch, Int64[np.ndarray, " rows"]]:
     return _batch(ordered, places, unknown, unknown), order
 
 
+Windows = Literal["all", "last"]
+"""Which parts of a long history are learned from."""
+
+
 @dataclass(frozen=True)
 class TrainingBatches:
     """Batches as a pure function of seed, epoch and step, so that training can resume anywhere.
@@ -78,7 +82,7 @@ class TrainingBatches:
     history: int
     batch_size: int
     seed: int
-    windows: Literal["all", "last"] = "all"
+    windows: Windows = "all"
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of `epoch`; any step can be had alone with `batch(epoch, step)`."""

@@ -68,8 +68,9 @@ def distill(
     if recipe.init:
         _inherit(student, recipe.init, heard)
     student.dataset = dataset
-    history = student.history
-    batches = TrainingBatches(dataset.train.histories, history, training.batch_size, run.seed)
+    batches = TrainingBatches(
+        dataset.train.histories, student.history, training.batch_size, run.seed, training.windows
+    )
     popularity = np.bincount(dataset.train.items, minlength=dataset.num_items)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.seed)  # projections begin at random, and must begin alike again

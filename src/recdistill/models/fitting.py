@@ -70,7 +70,9 @@ def fit(
     counts = np.bincount(dataset.train.items, minlength=dataset.num_items)
     alpha = loss.alpha if isinstance(loss, SampledSoftmax) else 0.0
     objective = NextItemLoss(model, loss, Sampler(torch.from_numpy(counts).float(), alpha))
-    batches = TrainingBatches(dataset.train.histories, model.history, training.batch_size, run.seed)
+    batches = TrainingBatches(
+        dataset.train.histories, model.history, training.batch_size, run.seed, training.windows
+    )
     further = {"model": model.get_config(), "loss": loss.model_dump(mode="json")}
     measure = validation(model, dataset)
     return Trainer(training, run).fit(model.network, batches, objective, measure, further)

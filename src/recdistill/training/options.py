@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from recdistill.data.batches import Windows
 from recdistill.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,6 +47,9 @@ class TrainingConfig(Settings):
     epochs: PositiveInt = 60
     batch_size: PositiveInt = 256
     """Histories a step."""
+    windows: Windows = "all"
+    """Of a history longer than the student sees: all windows, or only the `last`, where the older ones
+    no longer tell what comes next (or never told: see `movielens-1m`)."""
     optimizer: AdamW = AdamW()
     rate: WarmupCosine = WarmupCosine()
     clip_norm: PositiveFloat | None = 5.0
