@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,9 +14,16 @@ from hypothesis.extra import numpy as hnp
 from scipy.spatial.distance import jensenshannon
 from scipy.special import rel_entr
 
-from recdistill.distill.objectives.divergences import forward_kl, jensen_shannon, reverse_kl
+from recdistill.distill.objectives.divergences import (
+    forward_kl,
+    jensen_shannon,
+    reverse_kl,
+    skew_kl,
+    skew_reverse_kl,
+)
 
-ALL = [forward_kl, reverse_kl, jensen_shannon]
+SKEWED = [partial(skew_kl, skew=0.1), partial(skew_reverse_kl, skew=0.3)]
+ALL = [forward_kl, reverse_kl, jensen_shannon, *SKEWED]
 
 PAIRS = hnp.arrays(np.float64, (2, 4, 7), elements=st.floats(-8, 8))
 
@@ -41,6 +49,25 @@ def test_jensen_shannon_is_the_mean_relative_entropy_from_the_middle(scores):
     middle = (a + b) / 2
     wanted = (rel_entr(a, middle).sum(-1) + rel_entr(b, middle).sum(-1)) / 2
     np.testing.assert_allclose(jensen_shannon(p, q), wanted, atol=1e-12)
+
+
+@pytest.mark.parametrize("skew", [0.0, 0.1, 0.9])
+@settings(deadline=None, max_examples=25)
+@given(PAIRS)
+def test_skewed_are_relative_entropies_from_a_mixture(skew, scores):
+    p, q = logs(scores[0]), logs(scores[1])
+    a, b = p.exp().numpy(), q.exp().numpy()
+    forward = rel_entr(a, skew * a + (1 - skew) * b).sum(-1)
+    reverse = rel_entr(b, (1 - skew) * a + skew * b).sum(-1)
+    np.testing.assert_allclose(skew_kl(p, q, skew), forward, atol=1e-12)
+    np.testing.assert_allclose(skew_reverse_kl(p, q, skew), reverse, atol=1e-12)
+
+
+@pytest.mark.parametrize("skewed", [skew_kl, skew_reverse_kl])
+def test_skewed_are_bounded_where_the_others_are_not(skewed):
+    p, q = logs([[500.0, 0.0]]), logs([[0.0, 500.0]])
+    assert forward_kl(p, q).item() > 400
+    assert skewed(p, q, 0.1).item() == pytest.approx(-math.log(0.1))
 
 
 def test_jensen_shannon_is_the_squared_distance_of_scipy():

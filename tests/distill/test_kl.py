@@ -8,14 +8,24 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from logit_objectives import ITEMS, check_chunks, check_gradients, each, student, top_k
+from logit_objectives import (
+    ITEMS,
+    check_chunks,
+    check_contract,
+    check_gradients,
+    each,
+    student,
+    top_k,
+)
 from pydantic import ValidationError
+from scipy.stats import zscore
 
 from recdistill.distill.objectives.kl import KL
 from recdistill.errors import ConfigError
 from recdistill.signals.kinds import TopK
 
-DIRECTIONS = ["forward", "reverse", "jensen-shannon"]
+DIRECTIONS = ["forward", "reverse", "skew", "skew-reverse", "jensen-shannon"]
+SKEW = 0.1
 
 
 def dense_divergence(direction, p, q):
@@ -28,8 +38,16 @@ def dense_divergence(direction, p, q):
         return relative(p, q)
     if direction == "reverse":
         return relative(q, p)
-    m = [(x + y) / 2 for x, y in zip(p, q, strict=True)]
+    if direction == "skew":
+        return relative(p, mixed(p, q, SKEW))
+    if direction == "skew-reverse":
+        return relative(q, mixed(q, p, SKEW))
+    m = mixed(p, q, 0.5)
     return (relative(p, m) + relative(q, m)) / 2
+
+
+def mixed(p, q, share):
+    return [share * x + (1 - share) * y for x, y in zip(p, q, strict=True)]
 
 
 def softmax(scores, temperature):
@@ -190,6 +208,49 @@ def test_bucket_needs_the_signals_own_temperature():
         KL.model_validate({"rest": "bucket", "temperature": moving}).check(signals)
 
 
+@pytest.mark.parametrize("temperature", [1.0, 2.0])
+def test_standardised_compares_z_scores(temperature):
+    states, table = student()
+    signal, _ = top_k()
+    found = each(KL(standardise=True, temperature=temperature), states, table, signal)
+    ours = zscore((states @ table.T).gather(1, signal["items"]).numpy(), axis=1)
+    theirs = zscore(signal["logits"].numpy(), axis=1)
+    for row, loss in enumerate(found.tolist()):
+        p, q = softmax(theirs[row], temperature), softmax(ours[row], temperature)
+        wanted = temperature**2 * dense_divergence("forward", p, q)
+        assert loss == pytest.approx(wanted, abs=1e-12)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.floats(0.1, 20), st.floats(-30, 30))
+def test_standardised_is_blind_to_the_teachers_scale(factor, shift):
+    states, table = student()
+    signal, _ = top_k()
+    moved = {**signal, "logits": factor * signal["logits"] + shift}
+    objective = KL(standardise=True)
+    torch.testing.assert_close(
+        each(objective, states, table, moved), each(objective, states, table, signal)
+    )
+
+
+def test_standardised_takes_advice_from_z_scores():
+    """A teacher that is one-hot as it is may be heard once standardised."""
+    signal, _ = top_k(k=ITEMS)
+    sharp = {**signal, "logits": 100 * signal["logits"], "rest": torch.full((7,), -3.0)}
+    assert any("one-hot" in said for said in KL().advice(sharp))
+    assert not any("one-hot" in said for said in KL(standardise=True).advice(sharp))
+
+
+def test_standardising_a_bucket_is_refused():
+    with pytest.raises(ValidationError, match="use `rest: renormalise`"):
+        KL(standardise=True, rest="bucket")
+
+
+def test_contract():
+    check_contract(KL(direction="skew", standardise=True))
+    check_contract(KL(direction="skew-reverse", rest="bucket"))
+
+
 def test_only_the_bucket_asks_for_the_whole_catalogue():
     assert not KL().dense
     assert KL(rest="bucket").dense
@@ -204,6 +265,8 @@ def test_only_the_bucket_asks_for_the_whole_catalogue():
         {"direction": "sideways"},
         {"on": "item-vectors"},
         {"temprature": 2.0},
+        {"skew": 1.0},
+        {"skew": -0.1},
     ],
 )
 def test_settings_out_of_range_are_refused(wrong):

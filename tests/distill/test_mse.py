@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from logit_objectives import check_chunks, check_gradients, each, student, top_k
 
 from recdistill.distill.objectives.kl import KL
-from recdistill.distill.objectives.mse import MSE, centred, standardised
+from recdistill.distill.objectives.mse import MSE
+from recdistill.distill.objectives.scales import centred, standardised
 
 SCALES = ["raw", "centred", "standardised"]
 

@@ -39,3 +39,28 @@ def jensen_shannon(
     1991)."""
     middle = torch.logaddexp(teacher, student) - math.log(2)
     return 0.5 * (forward_kl(teacher, middle) + forward_kl(student, middle))
+
+
+def skew_kl(
+    teacher: Float[Tensor, "*rows k"], student: Float[Tensor, "*rows k"], skew: float
+) -> Float[Tensor, "*rows"]:
+    """KL(p_T ‖ α p_T + (1 − α) p_S): at most −ln α, and 0 ≤ α < 1 is its `skew` (Lee 2001; Ko et
+    al. 2024, DistiLLM, eq. 3). At α = 0 it is `forward_kl`."""
+    return forward_kl(teacher, _mixture(teacher, student, skew))
+
+
+def skew_reverse_kl(
+    teacher: Float[Tensor, "*rows k"], student: Float[Tensor, "*rows k"], skew: float
+) -> Float[Tensor, "*rows"]:
+    """KL(p_S ‖ (1 − α) p_T + α p_S): the same with the two sides exchanged. At α = 0 it is
+    `reverse_kl`."""
+    return forward_kl(student, _mixture(student, teacher, skew))
+
+
+def _mixture(
+    one: Float[Tensor, "*rows k"], other: Float[Tensor, "*rows k"], share: float
+) -> Float[Tensor, "*rows k"]:
+    """log(share · exp(one) + (1 − share) · exp(other))."""
+    if share == 0:
+        return other
+    return torch.logaddexp(one + math.log(share), other + math.log1p(-share))

@@ -2,82 +2,45 @@
 
     L = T² · D( softmax(z_T / T), softmax(z_S / T) )
 
-with D the forward or reverse Kullback–Leibler or the Jensen–Shannon divergence (Hinton, Vinyals &
-Dean 2015, eq. 1–4; the factor T² keeps the size of the gradient when the temperature changes).
-Stored signals hold the teacher's k best items only, so the distributions are over these, and `rest`
-says what becomes of the others.
+with D the forward or reverse Kullback–Leibler divergence, one of these skewed, or the
+Jensen–Shannon divergence (Hinton, Vinyals & Dean 2015, eq. 1–4; the factor T² keeps the size of the
+gradient when the temperature changes). Stored signals hold the teacher's k best items only, so the
+distributions are over these, and `rest` says what becomes of the others. With `standardise`, z are
+the logits of these items standardised to mean 0 and deviation 1, on both sides, so that the student
+takes over the teacher's order and proportions and not its scale (Sun et al. 2024, algorithm 1).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Literal
 
-import torch
 from jaxtyping import Float
+from pydantic import Field, model_validator
 from torch import Tensor
 
 from recdistill.distill.objectives.contract import Knobs, LogitObjective, Places, Signal
+from recdistill.distill.objectives.coverage import coverage_advice
+from recdistill.distill.objectives.distributions import (
+    bucketed_student,
+    bucketed_teacher,
+    renormalised,
+)
 from recdistill.distill.objectives.divergences import (
     Divergence,
     forward_kl,
     jensen_shannon,
     reverse_kl,
+    skew_kl,
+    skew_reverse_kl,
 )
+from recdistill.distill.objectives.requirements import require_stored_temperature
+from recdistill.distill.objectives.scales import standardised
 from recdistill.distill.objectives.temperatures import temperature_advice
-from recdistill.distill.schedules import Temperature, extremes
-from recdistill.errors import ConfigError
+from recdistill.distill.schedules import Temperature
 from recdistill.models.logits import Logits
-from recdistill.signals.kinds import SignalKind, TopK
-
-_DIVERGENCES: dict[str, Divergence] = {
-    "forward": forward_kl,
-    "reverse": reverse_kl,
-    "jensen-shannon": jensen_shannon,
-}
-
-_LITTLE = 0.05
-"""A share of the teacher's probability that is too small to stand for the whole."""
-
-_FAINTEST = -80.0
-"""The least log-probability a bucket is given: e⁻⁸⁰ ≈ 10⁻³⁵ counts for nothing and stays finite."""
-
-
-def renormalised(
-    logits: Float[Tensor, "positions k"], temperature: float
-) -> Float[Tensor, "positions k"]:
-    """Log-probabilities of the k items among themselves: log softmax(z / T)."""
-    return torch.log_softmax(logits / temperature, dim=-1)
-
-
-def bucketed_teacher(
-    logits: Float[Tensor, "positions k"], rest: Float[Tensor, " positions"], temperature: float
-) -> Float[Tensor, "positions k_plus_1"]:
-    """Log-probabilities of the k items and, last, of all others together.
-
-    Args:
-        logits: the teacher's, of the k items.
-        rest: log Σ exp(z / T) over all other items, at this very temperature.
-        temperature: T.
-    """
-    terms = torch.cat([logits / temperature, rest.unsqueeze(-1)], dim=-1)
-    return torch.log_softmax(terms, dim=-1).clamp_min(_FAINTEST)
-
-
-def bucketed_student(
-    logits: Float[Tensor, "positions k"],
-    normaliser: Float[Tensor, " positions"],
-    temperature: float,
-) -> Float[Tensor, "positions k_plus_1"]:
-    """The same of the student, whose `normaliser` log Σ exp(z / T) is over the whole catalogue.
-
-    The bucket is log(1 − Σ_k p); its mass is kept at least one rounding step from 0, where the
-    difference of two equal numbers would otherwise be nothing but rounding.
-    """
-    listed = logits / temperature - normaliser.unsqueeze(-1)
-    mass = listed.exp().sum(-1, keepdim=True)
-    bucket = torch.log((1 - mass).clamp_min(torch.finfo(mass.dtype).eps))
-    return torch.cat([listed, bucket], dim=-1)
+from recdistill.signals.kinds import SignalKind
 
 
 class KL(LogitObjective):
@@ -85,15 +48,29 @@ class KL(LogitObjective):
 
     kind: Literal["kl"] = "kl"
     on: Literal["top-k"] = "top-k"
-    direction: Literal["forward", "reverse", "jensen-shannon"] = "forward"
+    direction: Literal["forward", "reverse", "skew", "skew-reverse", "jensen-shannon"] = "forward"
     """`forward` covers what the teacher likes, `reverse` avoids what it does not, `jensen-shannon`
-    is between."""
+    is between; `skew` and `skew-reverse` are the first two against a mixture, which tames their
+    gradients."""
+    skew: float = Field(default=0.1, ge=0, lt=1)
+    """α of the skewed directions: the other side's share of the mixture; ignored elsewhere."""
     temperature: Temperature = 1.0
     """T: above 1 the lower ranks speak louder."""
+    standardise: bool = False
+    """Whether both sides' logits of the list are first brought to mean 0 and deviation 1."""
     rest: Literal["renormalise", "bucket"] = "renormalise"
     """`renormalise` compares the k items among themselves; `bucket` counts all other items as one
     more, so that the student also learns how much lies outside; that needs the temperature at which
     the signal was stored."""
+
+    @model_validator(mode="after")
+    def _standardise_lists_only(self) -> KL:
+        if self.standardise and self.rest == "bucket":
+            raise ValueError(
+                "`standardise` is over the listed items, and the rest cannot follow them; "
+                "use `rest: renormalise`"
+            )
+        return self
 
     @property
     def dense(self) -> bool:
@@ -102,40 +79,40 @@ class KL(LogitObjective):
 
     def check(self, kind: SignalKind | None) -> None:
         """Refuse a bucket at another temperature than the signal's: it cannot be converted."""
-        low, high = extremes(self.temperature)
-        if self.rest == "renormalise" or not isinstance(kind, TopK):
-            return
-        if (low, high) != (kind.temperature, kind.temperature):
-            wanted = f"{low:g}" if low == high else f"{low:g} … {high:g}"
-            raise ConfigError(
-                f"Objective '{self.label}' wants the rest of the catalogue as a bucket at "
-                f"temperature {wanted}, but the signals keep it at {kind.temperature:g}.",
-                f"Set `temperature: {kind.temperature:g}`, or `rest: renormalise`, or label again "
-                f"with `{{kind: top-k, temperature: {low:g}}}`.",
-            )
+        if self.rest == "bucket":
+            require_stored_temperature(self.label, self.temperature, kind, "`rest: renormalise`")
 
     def advice(self, signal: Signal) -> Iterator[str]:
         """Temperatures that silence the teacher, and lists too short to speak for it."""
-        yield from temperature_advice(signal["logits"], self.temperature)
-        listed, k = -torch.expm1(signal["rest"]).median().item(), signal["logits"].shape[1]
-        if self.rest == "renormalise" and listed < _LITTLE:
-            yield (
-                f"the {k} items listed hold {100 * listed:.1f} % of the teacher's probability; "
-                "label with a larger `k`, or use `rest: bucket`."
-            )
+        yield from temperature_advice(self._scaled(signal["logits"]), self.temperature)
+        if self.rest == "renormalise":
+            yield from coverage_advice(signal, "`rest: bucket`")
 
     def __call__(
         self, logits: Logits, places: Places, signal: Signal, knobs: Knobs
     ) -> Float[Tensor, " positions"]:
         """T² · D(teacher, student) at each position."""
         temperature = knobs["temperature"]
-        student = logits.at(signal["items"])
-        divergence = _DIVERGENCES[self.direction]
+        teacher, student = self._scaled(signal["logits"]), self._scaled(logits.at(signal["items"]))
         if self.rest == "renormalise":
-            pair = renormalised(signal["logits"], temperature), renormalised(student, temperature)
+            pair = renormalised(teacher, temperature), renormalised(student, temperature)
         else:
             pair = (
-                bucketed_teacher(signal["logits"], signal["rest"], temperature),
+                bucketed_teacher(teacher, signal["rest"], temperature),
                 bucketed_student(student, logits.log_normaliser(temperature), temperature),
             )
-        return temperature**2 * divergence(*pair)
+        return temperature**2 * self._divergence(*pair)
+
+    def _scaled(self, listed: Float[Tensor, "positions k"]) -> Float[Tensor, "positions k"]:
+        return standardised(listed) if self.standardise else listed
+
+    @property
+    def _divergence(self) -> Divergence:
+        divergences: dict[str, Divergence] = {
+            "forward": forward_kl,
+            "reverse": reverse_kl,
+            "skew": partial(skew_kl, skew=self.skew),
+            "skew-reverse": partial(skew_reverse_kl, skew=self.skew),
+            "jensen-shannon": jensen_shannon,
+        }
+        return divergences[self.direction]

@@ -10,36 +10,14 @@ distillation"), which asks for the teacher's preferences whatever the size of it
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Literal
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
 from recdistill.distill.objectives.contract import Knobs, LogitObjective, Places, Signal
+from recdistill.distill.objectives.scales import SCALES, Scale
 from recdistill.models.logits import Logits
-
-_Scale = Callable[[Float[Tensor, "positions k"]], Float[Tensor, "positions k"]]
-
-
-def centred(logits: Float[Tensor, "positions k"]) -> Float[Tensor, "positions k"]:
-    """Minus the mean of their row; a softmax cannot tell the difference."""
-    return logits - logits.mean(-1, keepdim=True)
-
-
-def standardised(logits: Float[Tensor, "positions k"]) -> Float[Tensor, "positions k"]:
-    """Rows of mean 0 and mean square 1; a constant row becomes 0."""
-    shifted = centred(logits)
-    square = shifted.square().mean(-1, keepdim=True)
-    return shifted * torch.rsqrt(square + torch.finfo(logits.dtype).eps)
-
-
-_SCALES: dict[str, _Scale] = {
-    "raw": lambda logits: logits,
-    "centred": centred,
-    "standardised": standardised,
-}
 
 
 def squared_error(
@@ -54,7 +32,7 @@ class MSE(LogitObjective):
 
     kind: Literal["mse"] = "mse"
     on: Literal["top-k"] = "top-k"
-    scale: Literal["raw", "centred", "standardised"] = "standardised"
+    scale: Scale = "standardised"
     """What of the logits must agree: their `raw` values, their differences (`centred`), or their
     differences up to a factor (`standardised`)."""
 
@@ -67,5 +45,5 @@ class MSE(LogitObjective):
         self, logits: Logits, places: Places, signal: Signal, knobs: Knobs
     ) -> Float[Tensor, " positions"]:
         """The mean squared difference at each position."""
-        scale = _SCALES[self.scale]
+        scale = SCALES[self.scale]
         return squared_error(scale(signal["logits"]), scale(logits.at(signal["items"])))
