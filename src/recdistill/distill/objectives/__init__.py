@@ -12,8 +12,12 @@ from recdistill.distill.objectives.hard_label import HardLabel
 from recdistill.distill.objectives.kl import KL
 from recdistill.distill.objectives.mse import MSE
 from recdistill.distill.objectives.next_item import NextItem
+from recdistill.distill.objectives.soft_cross_entropy import SoftCrossEntropy
 
-AnyObjective = Annotated[NextItem | HardLabel | KL | MSE | Align, Discriminator("kind")]
+AnyObjective = Annotated[
+    NextItem | HardLabel | KL | MSE | SoftCrossEntropy | Align,
+    Discriminator("kind"),
+]
 
 __all__ = [
     "KL",
@@ -24,5 +28,6 @@ __all__ = [
     "LogitObjective",
     "NextItem",
     "Objective",
+    "SoftCrossEntropy",
     "VectorObjective",
 ]
