@@ -12,10 +12,11 @@ from recdistill.distill.objectives.hard_label import HardLabel
 from recdistill.distill.objectives.kl import KL
 from recdistill.distill.objectives.mse import MSE
 from recdistill.distill.objectives.next_item import NextItem
+from recdistill.distill.objectives.soft_bce import SoftBCE
 from recdistill.distill.objectives.soft_cross_entropy import SoftCrossEntropy
 
 AnyObjective = Annotated[
-    NextItem | HardLabel | KL | MSE | SoftCrossEntropy | Align,
+    NextItem | HardLabel | KL | MSE | SoftCrossEntropy | SoftBCE | Align,
     Discriminator("kind"),
 ]
 
@@ -28,6 +29,7 @@ __all__ = [
     "LogitObjective",
     "NextItem",
     "Objective",
+    "SoftBCE",
     "SoftCrossEntropy",
     "VectorObjective",
 ]
