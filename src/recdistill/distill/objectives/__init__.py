@@ -8,6 +8,7 @@ from pydantic import Discriminator
 
 from recdistill.distill.objectives.align import Align
 from recdistill.distill.objectives.contract import LogitObjective, Objective, VectorObjective
+from recdistill.distill.objectives.dkd import DKD
 from recdistill.distill.objectives.hard_label import HardLabel
 from recdistill.distill.objectives.kl import KL
 from recdistill.distill.objectives.mse import MSE
@@ -16,11 +17,12 @@ from recdistill.distill.objectives.soft_bce import SoftBCE
 from recdistill.distill.objectives.soft_cross_entropy import SoftCrossEntropy
 
 AnyObjective = Annotated[
-    NextItem | HardLabel | KL | MSE | SoftCrossEntropy | SoftBCE | Align,
+    NextItem | HardLabel | KL | MSE | SoftCrossEntropy | SoftBCE | DKD | Align,
     Discriminator("kind"),
 ]
 
 __all__ = [
+    "DKD",
     "KL",
     "MSE",
     "Align",
