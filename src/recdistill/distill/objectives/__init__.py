@@ -8,6 +8,7 @@ from pydantic import Discriminator
 
 from recdistill.distill.objectives.align import Align
 from recdistill.distill.objectives.contract import LogitObjective, Objective, VectorObjective
+from recdistill.distill.objectives.dist import Dist
 from recdistill.distill.objectives.dkd import DKD
 from recdistill.distill.objectives.hard_label import HardLabel
 from recdistill.distill.objectives.kl import KL
@@ -17,7 +18,7 @@ from recdistill.distill.objectives.soft_bce import SoftBCE
 from recdistill.distill.objectives.soft_cross_entropy import SoftCrossEntropy
 
 AnyObjective = Annotated[
-    NextItem | HardLabel | KL | MSE | SoftCrossEntropy | SoftBCE | DKD | Align,
+    NextItem | HardLabel | KL | MSE | SoftCrossEntropy | SoftBCE | DKD | Dist | Align,
     Discriminator("kind"),
 ]
 
@@ -27,6 +28,7 @@ __all__ = [
     "MSE",
     "Align",
     "AnyObjective",
+    "Dist",
     "HardLabel",
     "LogitObjective",
     "NextItem",
