@@ -12,13 +12,14 @@ from recdistill.distill.objectives.dist import Dist
 from recdistill.distill.objectives.dkd import DKD
 from recdistill.distill.objectives.hard_label import HardLabel
 from recdistill.distill.objectives.kl import KL
+from recdistill.distill.objectives.margin_mse import MarginMSE
 from recdistill.distill.objectives.mse import MSE
 from recdistill.distill.objectives.next_item import NextItem
 from recdistill.distill.objectives.soft_bce import SoftBCE
 from recdistill.distill.objectives.soft_cross_entropy import SoftCrossEntropy
 
 AnyObjective = Annotated[
-    NextItem | HardLabel | KL | MSE | SoftCrossEntropy | SoftBCE | DKD | Dist | Align,
+    NextItem | HardLabel | KL | MSE | SoftCrossEntropy | SoftBCE | DKD | Dist | MarginMSE | Align,
     Discriminator("kind"),
 ]
 
@@ -31,6 +32,7 @@ __all__ = [
     "Dist",
     "HardLabel",
     "LogitObjective",
+    "MarginMSE",
     "NextItem",
     "Objective",
     "SoftBCE",
