@@ -15,11 +15,22 @@ from recdistill.distill.objectives.kl import KL
 from recdistill.distill.objectives.margin_mse import MarginMSE
 from recdistill.distill.objectives.mse import MSE
 from recdistill.distill.objectives.next_item import NextItem
+from recdistill.distill.objectives.relation import Relation
 from recdistill.distill.objectives.soft_bce import SoftBCE
 from recdistill.distill.objectives.soft_cross_entropy import SoftCrossEntropy
 
 AnyObjective = Annotated[
-    NextItem | HardLabel | KL | MSE | SoftCrossEntropy | SoftBCE | DKD | Dist | MarginMSE | Align,
+    NextItem
+    | HardLabel
+    | KL
+    | MSE
+    | SoftCrossEntropy
+    | SoftBCE
+    | DKD
+    | Dist
+    | MarginMSE
+    | Align
+    | Relation,
     Discriminator("kind"),
 ]
 
@@ -35,6 +46,7 @@ __all__ = [
     "MarginMSE",
     "NextItem",
     "Objective",
+    "Relation",
     "SoftBCE",
     "SoftCrossEntropy",
     "VectorObjective",

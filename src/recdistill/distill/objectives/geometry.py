@@ -44,8 +44,8 @@ def cosines(
 
 
 def root(squares: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
-    """√x, and 0 without a gradient where x is not positive."""
-    there = squares > 0
+    """√x, and 0 without a gradient where x is not positive, or so little that 1 / x overflows."""
+    there = squares > torch.finfo(squares.dtype).tiny ** 0.75
     return torch.where(there, squares, 1.0).sqrt() * there
 
 
