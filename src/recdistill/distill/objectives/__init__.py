@@ -10,6 +10,7 @@ from recdistill.distill.objectives.align import Align
 from recdistill.distill.objectives.contract import LogitObjective, Objective, VectorObjective
 from recdistill.distill.objectives.dist import Dist
 from recdistill.distill.objectives.dkd import DKD
+from recdistill.distill.objectives.experts import DistillationExperts
 from recdistill.distill.objectives.hard_label import HardLabel
 from recdistill.distill.objectives.kl import KL
 from recdistill.distill.objectives.margin_mse import MarginMSE
@@ -30,7 +31,8 @@ AnyObjective = Annotated[
     | Dist
     | MarginMSE
     | Align
-    | Relation,
+    | Relation
+    | DistillationExperts,
     Discriminator("kind"),
 ]
 
@@ -41,6 +43,7 @@ __all__ = [
     "Align",
     "AnyObjective",
     "Dist",
+    "DistillationExperts",
     "HardLabel",
     "LogitObjective",
     "MarginMSE",
