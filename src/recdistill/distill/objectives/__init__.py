@@ -19,6 +19,7 @@ from recdistill.distill.objectives.next_item import NextItem
 from recdistill.distill.objectives.relation import Relation
 from recdistill.distill.objectives.soft_bce import SoftBCE
 from recdistill.distill.objectives.soft_cross_entropy import SoftCrossEntropy
+from recdistill.distill.objectives.topology import Topology
 
 AnyObjective = Annotated[
     NextItem
@@ -32,7 +33,8 @@ AnyObjective = Annotated[
     | MarginMSE
     | Align
     | Relation
-    | DistillationExperts,
+    | DistillationExperts
+    | Topology,
     Discriminator("kind"),
 ]
 
@@ -52,5 +54,6 @@ __all__ = [
     "Relation",
     "SoftBCE",
     "SoftCrossEntropy",
+    "Topology",
     "VectorObjective",
 ]
