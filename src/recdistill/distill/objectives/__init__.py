@@ -12,6 +12,7 @@ from recdistill.distill.objectives.dist import Dist
 from recdistill.distill.objectives.dkd import DKD
 from recdistill.distill.objectives.experts import DistillationExperts
 from recdistill.distill.objectives.hard_label import HardLabel
+from recdistill.distill.objectives.info_nce import InfoNCE
 from recdistill.distill.objectives.kl import KL
 from recdistill.distill.objectives.margin_mse import MarginMSE
 from recdistill.distill.objectives.mse import MSE
@@ -34,7 +35,8 @@ AnyObjective = Annotated[
     | Align
     | Relation
     | DistillationExperts
-    | Topology,
+    | Topology
+    | InfoNCE,
     Discriminator("kind"),
 ]
 
@@ -47,6 +49,7 @@ __all__ = [
     "Dist",
     "DistillationExperts",
     "HardLabel",
+    "InfoNCE",
     "LogitObjective",
     "MarginMSE",
     "NextItem",
