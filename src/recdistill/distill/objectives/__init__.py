@@ -15,6 +15,7 @@ from recdistill.distill.objectives.hard_label import HardLabel
 from recdistill.distill.objectives.info_nce import InfoNCE
 from recdistill.distill.objectives.kl import KL
 from recdistill.distill.objectives.margin_mse import MarginMSE
+from recdistill.distill.objectives.masked_generation import MaskedGeneration
 from recdistill.distill.objectives.mse import MSE
 from recdistill.distill.objectives.next_item import NextItem
 from recdistill.distill.objectives.relation import Relation
@@ -36,7 +37,8 @@ AnyObjective = Annotated[
     | Relation
     | DistillationExperts
     | Topology
-    | InfoNCE,
+    | InfoNCE
+    | MaskedGeneration,
     Discriminator("kind"),
 ]
 
@@ -52,6 +54,7 @@ __all__ = [
     "InfoNCE",
     "LogitObjective",
     "MarginMSE",
+    "MaskedGeneration",
     "NextItem",
     "Objective",
     "Relation",
