@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from recdistill.data.batches import TrainingBatches
 from recdistill.data.dataset import Dataset
-from recdistill.distill.initialise import TeacherInit, inherit_vectors
+from recdistill.distill.initialise import TeacherInit, inherit_features, inherit_vectors
 from recdistill.distill.lookup import Lookup, lookups
 from recdistill.distill.loss import DistillationLoss
 from recdistill.distill.objectives import Objective
@@ -19,7 +20,7 @@ from recdistill.distill.recipe import Recipe
 from recdistill.distill.scrutiny import scrutinise
 from recdistill.errors import ConfigError
 from recdistill.models.fitting import require_same_catalogue
-from recdistill.models.item_encoders import IdItems
+from recdistill.models.item_encoders import IdItems, OffsetItems
 from recdistill.models.recommender import SequenceModel
 from recdistill.models.validation import validation
 from recdistill.signals import Expectation, Signals
@@ -67,6 +68,11 @@ def distill(
     heard = _heard(dataset, signals, recipe)
     if recipe.init:
         _inherit(student, recipe.init, heard)
+    elif recipe.needs and isinstance(_items(student), OffsetItems):
+        _log.warning(
+            "The student's items have room for the teacher's vectors, but nothing puts them there; "
+            "add `init: {from: teacher, what: item-vectors}` to the recipe."
+        )
     student.dataset = dataset
     batches = TrainingBatches(
         dataset.train.histories, student.history, training.batch_size, run.seed, training.windows
@@ -75,7 +81,7 @@ def distill(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(run.seed)  # projections begin at random, and must begin alike again
         counts = torch.from_numpy(popularity).float()
-        loss = DistillationLoss(student, recipe.objectives, heard, counts)
+        loss = DistillationLoss(student, recipe.objectives, heard, counts, recipe.weighting)
     return Trainer(training, run).fit(
         student.network,
         batches,
@@ -100,22 +106,30 @@ def _heard(dataset: Dataset, signals: Signals | None, recipe: Recipe) -> dict[st
     return heard
 
 
+def _items(student: SequenceModel) -> nn.Module:
+    return student.network.get_submodule("items")
+
+
 def _inherit(student: SequenceModel, init: TeacherInit, heard: Mapping[str, Lookup]) -> None:
-    """Start the student's item vectors from the teacher's.
+    """Start the student's items from the teacher's vectors.
 
     Raises:
-        ConfigError: the student has no item vectors of its own.
+        ConfigError: the student has nowhere to put them, or only vectors of another width.
     """
-    encoder = student.network.get_submodule("items")
-    if not isinstance(encoder, IdItems):
+    encoder, lookup = _items(student), heard[init.what]
+    if isinstance(encoder, IdItems):
+        write, table = inherit_vectors, encoder.vectors
+    elif isinstance(encoder, OffsetItems):
+        write, table = inherit_features, encoder.features
+    else:
         raise ConfigError(
             f"`init` writes into the student's item vectors, but this {student.kind} makes them "
             "from features.",
             "Use `student: {items: {kind: ids}}`, or drop `init`.",
         )
-    lookup, table = heard[init.what], encoder.vectors
     known = torch.from_numpy(lookup.has(np.arange(len(table))))
-    found = inherit_vectors(table, lookup.read(lookup.known, table.device)["vectors"], known)
+    vectors = lookup.read(lookup.known, table.device)["vectors"]
+    found = write(table, vectors, known.to(table.device))
     _log.info(
         "%d of %d items start from the teacher's vectors; %d columns hold %.1f %% of their variance.",
         found.items,

@@ -13,8 +13,10 @@ from recdistill.distill.filters import Heard
 from recdistill.distill.lookup import Lookup
 from recdistill.distill.objectives import LogitObjective, Objective, VectorObjective
 from recdistill.distill.objectives.contract import Knobs, Places, Signal
+from recdistill.distill.pulls import pulls
 from recdistill.distill.schedules import Scheduled
 from recdistill.distill.terms import LogitTerm, Output, VectorTerm, described
+from recdistill.distill.weighting import Fixed, Weighting
 from recdistill.models.logits import Logits, chunked
 from recdistill.models.recommender import SequenceModel
 from recdistill.training.step import Moment, StepLoss, TorchBatch
@@ -42,8 +44,10 @@ class DistillationLoss(nn.Module):
         objectives: Sequence[Objective],
         lookups: Mapping[str, Lookup],
         popularity: Float[Tensor, " items"],
+        weighting: Weighting | None = None,
     ) -> None:
-        """`lookups` holds every kind of signal that is named; `popularity` counts items."""
+        """`lookups` holds every kind of signal that is named; `popularity` counts items; `weighting`
+        says how terms share the say beyond their weights."""
         super().__init__()
         self.register_buffer("_popularity", popularity, persistent=False)
         self._student = student
@@ -51,6 +55,8 @@ class DistillationLoss(nn.Module):
         self._over_logits = [term for term in objectives if isinstance(term, LogitObjective)]
         self._over_vectors = [term for term in objectives if isinstance(term, VectorObjective)]
         self._bridges = nn.ModuleList(self._bridge(term) for term in self._over_vectors)
+        labels = [term.label for term in (*self._over_logits, *self._over_vectors)]
+        self._balance = (weighting or Fixed()).balance(labels)
 
     def _bridge(self, objective: VectorObjective) -> nn.Module:
         table = self._student.item_table()
@@ -62,29 +68,53 @@ class DistillationLoss(nn.Module):
         """The loss of `batch` at `moment`."""
         table = self._student.item_table()
         output = Output(batch, self._student.encode(batch, table), table)
-        total, shown = self._logit_loss(output, self._logit_terms(batch, moment))
-        for term in self._vector_terms(moment):
-            weighted = term(output)
-            total = total + weighted
-            shown |= described(term.objective, term.knobs, weighted.detach())
-        return StepLoss(total, shown, len(batch))
+        places = Places(batch.targets.clamp_min(0), self._popularity)
+        over_logits, over_vectors = self._logit_terms(batch, moment), self._vector_terms(moment)
+        terms = (*over_logits, *over_vectors)
+        labels = [term.objective.label for term in terms]
+        if self.training:
+            self._balance.observe(
+                moment.step, labels, lambda: pulls(output, places, over_logits, over_vectors)
+            )
+        factors, count = self._balance.factors(labels), len(over_logits)
+        total, sums = self._logit_loss(output, places, over_logits, factors[:count])
+        further = [
+            term(output) * factor
+            for term, factor in zip(over_vectors, factors[count:], strict=True)
+        ]
+        weights = factors.new_tensor([term.knobs["weight"] for term in terms])
+        price = (weights * self._balance.price(labels)).sum()
+        parts = [*sums.unbind(), *(part.detach() for part in further)]
+        shown = self._shown(terms, parts, factors.detach())
+        return StepLoss(sum(further, total) + price, shown, len(batch))
 
     def _logit_loss(
-        self, output: Output, terms: Sequence[LogitTerm]
-    ) -> tuple[Float[Tensor, ""], dict[str, Tensor]]:
+        self,
+        output: Output,
+        places: Places,
+        terms: Sequence[LogitTerm],
+        factors: Float[Tensor, " terms"],
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, " terms"]]:
         if not terms:
-            return output.states.sum() * 0.0, {}  # nothing to learn, but still of this graph
-        places = Places(output.batch.targets.clamp_min(0), self._popularity)
+            # Nothing to learn, but still of this graph.
+            return output.states.sum() * 0.0, factors.detach()
 
         def of_chunk(logits: Logits, part: slice) -> Float[Tensor, " terms"]:
-            return torch.stack([term(logits, places, part) for term in terms])
+            return torch.stack([term(logits, places, part) for term in terms]) * factors
 
         dense = any(term.objective.dense for term in terms)
-        total, sums = chunked(output.states, output.table, of_chunk, dense=dense)
+        return chunked(output.states, output.table, of_chunk, [factors], dense=dense)
+
+    def _shown(
+        self,
+        terms: Sequence[LogitTerm | VectorTerm],
+        weighted: Sequence[Float[Tensor, ""]],
+        factors: Float[Tensor, " terms"],
+    ) -> dict[str, Tensor]:
         shown: dict[str, Tensor] = {}
-        for term, weighted in zip(terms, sums, strict=True):
-            shown |= described(term.objective, term.knobs, weighted)
-        return total, shown
+        for term, part, factor in zip(terms, weighted, factors, strict=True):
+            shown |= described(term.objective, term.knobs, part, factor)
+        return shown
 
     def _logit_terms(self, batch: TorchBatch, moment: Moment) -> list[LogitTerm]:
         """The logit terms that count now; each kind of signal is read once for the whole batch."""

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator
 
 from recdistill.distill.initialise import TeacherInit
 from recdistill.distill.objectives import AnyObjective, LogitObjective, NextItem, Objective
+from recdistill.distill.weighting import Fixed, Weighting
 from recdistill.errors import ConfigError, nearest
 from recdistill.settings import Settings
 from recdistill.signals.kinds import SignalKind
@@ -20,6 +21,8 @@ class Recipe(Settings):
 
     objectives: tuple[AnyObjective, ...] = Field(default=(NextItem(),), min_length=1)
     """The terms of the loss; each with its weight."""
+    weighting: Weighting = Fixed()
+    """How the terms share the say beyond their weights."""
     init: TeacherInit | None = None
     """What the student takes over from the teacher before training."""
 

@@ -117,9 +117,16 @@ class VectorTerm:
 
 
 def described(
-    objective: Objective, knobs: Knobs, weighted: Float[Tensor, ""]
+    objective: Objective,
+    knobs: Knobs,
+    weighted: Float[Tensor, ""],
+    factor: Float[Tensor, ""],
 ) -> Mapping[str, Tensor]:
-    """A term as logs show it: plain, weighted, and with the present value of each schedule."""
+    """A term as logs show it: plain, weighted, and with the present value of each schedule (and of the
+    weighting's `factor`, unless that is 1)."""
     label = objective.label
     values = {f"{label}/{name}": weighted.new_full((), value) for name, value in knobs.items()}
-    return {label: weighted / knobs["weight"], f"{label}/weighted": weighted, **values}
+    if factor != 1:
+        values[f"{label}/factor"] = factor
+    plain = weighted / (knobs["weight"] * factor)
+    return {label: plain, f"{label}/weighted": weighted, **values}
