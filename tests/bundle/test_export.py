@@ -50,6 +50,18 @@ def test_rotary_places_too(tiny_dataset: Dataset) -> None:
     assert found.largest_difference < 2e-5
 
 
+def test_what_items_are_made_of_stays_behind(tiny_dataset: Dataset) -> None:
+    """Of a teacher's vectors and what bends them a bundle holds the sums, and no byte more."""
+    size, items = {"width": 8, "blocks": 1, "history": 5}, {"kind": "offset", "features": 300}
+    model = SASRec.for_dataset(tiny_dataset, **size, items=items, seed=1)
+    model.network.items.features.normal_()
+    exported = to_onnx(scorer_of(model))
+    plain = to_onnx(scorer_of(SASRec.for_dataset(tiny_dataset, **size, seed=1)))
+    assert len(exported) == len(plain)
+    runtime = Runtime(exported, tiny_dataset.num_items)
+    assert require_agreement(model, runtime, probes(tiny_dataset, 500)).largest_difference < 2e-5
+
+
 def test_popularity_is_a_bundle(popular: Popularity, tiny_dataset: Dataset, tmp_path: Path) -> None:
     bundle = export(popular, tiny_dataset, tmp_path / "popular", created="2026-11-20")
     asked = [["i0001", "i0005"], []]

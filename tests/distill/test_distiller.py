@@ -168,6 +168,38 @@ def test_a_student_without_vectors_of_its_own_cannot_inherit(tiny_dataset, signa
         distill(student, tiny_dataset, signals, {"init": {}}, TRAINING)
 
 
+OFFSET = {"kind": "offset", "features": 12}
+
+
+def test_offset_items_take_the_teacher_s_vectors_in_and_learn_beside_them(tiny_dataset, signals):
+    student = new_student(tiny_dataset, items=OFFSET)
+    before = {name: part.clone() for name, part in student.network.items.named_parameters()}
+    distill(student, tiny_dataset, signals, {"init": {}}, TRAINING)
+    vectors = oracle(tiny_dataset)[1]
+    centred = vectors - vectors.mean(0)
+    items = student.network.items
+    np.testing.assert_allclose(items.features, centred / np.sqrt((centred**2).mean()), rtol=1e-4)
+    assert all((part != before[name]).any() for name, part in items.named_parameters())
+    bent = 0.2 * items.project(items.features)
+    torch.testing.assert_close(student.item_table(), items.offset.vectors + bent)
+
+
+def test_offset_items_of_another_width_are_refused(tiny_dataset, signals):
+    student = new_student(tiny_dataset, items={**OFFSET, "features": 4})
+    with pytest.raises(ConfigError, match="width 12"):
+        distill(student, tiny_dataset, signals, {"init": {}}, TRAINING)
+
+
+def test_offset_items_without_the_teacher_s_vectors_are_told(tiny_dataset, signals, caplog):
+    training = TRAINING.model_copy(update={"epochs": 1})
+    distill(new_student(tiny_dataset, items=OFFSET), tiny_dataset, signals, [KL()], training)
+    assert "nothing puts them there; add `init:" in caplog.text
+    caplog.clear()
+    distill(new_student(tiny_dataset, items=OFFSET), tiny_dataset, training=training)
+    distill(new_student(tiny_dataset), tiny_dataset, signals, [KL()], training)
+    assert "nothing puts them there" not in caplog.text
+
+
 def test_refusals_come_before_training(tiny_dataset, make_dataset, signals, tmp_path):
     student = new_student(tiny_dataset)
     before = student.item_table().detach().clone()

@@ -7,8 +7,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 from sklearn.decomposition import PCA
+from sklearn.preprocessing import StandardScaler
 
-from recdistill.distill.initialise import TeacherInit, inherit_vectors
+from recdistill.distill.initialise import TeacherInit, inherit_features, inherit_vectors
+from recdistill.errors import ConfigError
 
 
 def world(items=40, width=6, teacher_width=16):
@@ -49,6 +51,27 @@ def test_size_is_the_students_and_mean_is_zero():
     inherit_vectors(table, teacher * 1000 + 5, known)
     torch.testing.assert_close(table[known].std(), before, rtol=1e-4, atol=0)
     assert table[known].mean(0).abs().max() < 1e-6
+
+
+def test_features_are_the_vectors_themselves_centred_and_scaled_by_one_factor():
+    _, teacher, known = world()
+    features = torch.full((40, 16), 9.0)
+    found = inherit_features(features, teacher * 1000 + 5, known)
+    centred = StandardScaler(with_std=False).fit_transform(teacher.numpy())
+    np.testing.assert_allclose(
+        features[known], centred / np.sqrt((centred**2).mean()), rtol=1e-3, atol=1e-4
+    )
+    assert not features[~known].any()  # the mean
+    assert (found.items, found.explained) == (38, 1.0)
+
+
+def test_features_of_another_width_are_refused():
+    _, teacher, known = world()
+    with pytest.raises(
+        ConfigError, match=r"have width 16, but the student .* of width 7"
+    ) as caught:
+        inherit_features(torch.zeros(40, 7), teacher, known)
+    assert "{kind: offset, features: 16}" in caught.value.hint
 
 
 def test_neighbours_survive_where_the_width_suffices():

@@ -14,7 +14,7 @@ from recdistill.data.batches import pack
 from recdistill.data.sequences import Sequences
 from recdistill.data.vocabulary import Vocabulary
 from recdistill.models import sasrec
-from recdistill.models.item_encoders import IdItems, VectorItems, item_encoder
+from recdistill.models.item_encoders import IdItems, OffsetItems, VectorItems, item_encoder
 from recdistill.models.sasrec import SASRec, SASRecConfig
 from recdistill.training.step import TorchBatch
 
@@ -23,6 +23,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "rotary": {"positions": "rotary", "heads": 2},
     "vectors": {"items": {"kind": "vectors", "features": 5, "inner": 7}},
     "linear": {"items": {"kind": "vectors", "features": 5, "inner": None}},
+    "offset": {"items": {"kind": "offset", "features": 5}},
 }
 ROWS = [[3, 1, 4], [], [1], [5, 9, 2, 6, 5, 3, 5, 8, 9, 7], [9, 3], [2, 3, 8], []]
 
@@ -32,7 +33,7 @@ def model(request: pytest.FixtureRequest) -> SASRec:
     torch.manual_seed(0)
     config = SASRecConfig(width=8, history=6, dropout=0.5, **VARIANTS[request.param])
     model = SASRec(config, Vocabulary(pl.Series(range(10))))
-    if isinstance(model.network.items, VectorItems):
+    if isinstance(model.network.items, VectorItems | OffsetItems):
         model.network.items.features.normal_()
     model.network.start.fill_(0.5)
     return model
@@ -160,3 +161,22 @@ def test_prefixes_that_share_a_pass_know_what_they_know_alone(tiny_dataset, monk
     shuffled = np.random.default_rng(0).permutation(60)
     few = model.states(contexts.take(shuffled))
     torch.testing.assert_close(few, alone[torch.from_numpy(shuffled)], rtol=1e-4, atol=1e-5)
+
+
+def test_offset_items_are_what_the_teacher_says_and_what_it_does_not() -> None:
+    config = SASRecConfig.model_validate({"items": {"kind": "offset", "features": 5, "share": 0.5}})
+    items = item_encoder(config.items, 4000, 4)
+    assert isinstance(items, OffsetItems)
+    offsets = items.offset.vectors
+    assert torch.equal(items(), offsets)  # as long as nobody has put a teacher's vectors there
+    assert float(offsets.detach().std()) == pytest.approx(0.02, rel=0.05)
+    features = torch.from_numpy(np.random.default_rng(0).normal(size=(4000, 5))).float()
+    items.features.copy_(features)
+    torch.testing.assert_close(items(), offsets + 0.5 * features @ items.project.weight.T)
+    items()[7].sum().backward()
+    assert offsets.grad is not None
+    assert offsets.grad.abs().sum(1).nonzero().flatten().tolist() == [7]
+    # What one item teaches the projection, every item has learned.
+    torch.testing.assert_close(items.project.weight.grad, 0.5 * features[7].repeat(4, 1))
+    with pytest.raises(ValidationError, match="greater than 0"):
+        SASRecConfig.model_validate({"items": {"kind": "offset", "features": 5, "share": 0}})

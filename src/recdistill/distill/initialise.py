@@ -15,12 +15,18 @@ from jaxtyping import Bool, Float
 from pydantic import ConfigDict, Field
 from torch import Tensor
 
+from recdistill.distill.objectives.bridges import Standardising
 from recdistill.distill.principal import principal
+from recdistill.errors import ConfigError
 from recdistill.settings import Settings
 
 
 class TeacherInit(Settings):
-    """Start from something the teacher says: `{from: teacher, what: item-vectors}`."""
+    """Start from something the teacher says: `{from: teacher, what: item-vectors}`.
+
+    A student with item vectors of its own starts from their principal components; one whose items
+    are of the kind `offset` makes its items from the vectors themselves.
+    """
 
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
 
@@ -67,3 +73,28 @@ def inherit_vectors(
     rows = known.nonzero()
     table[rows, columns] = (components * scale).to(table.dtype)
     return Inheritance(len(teacher), found.explained)
+
+
+@torch.no_grad()
+def inherit_features(
+    features: Float[Tensor, "items width"],
+    teacher: Float[Tensor, "known teacher_width"],
+    known: Bool[Tensor, " items"],
+) -> Inheritance:
+    """Write the teacher's item vectors into the `features` that a student makes its items from.
+
+    They are centred, and scaled by one factor to a mean square of 1. Items that the teacher does
+    not know get its mean, which is 0.
+
+    Raises:
+        ConfigError: the student was made for vectors of another width.
+    """
+    if teacher.shape[1] != features.shape[1]:
+        raise ConfigError(
+            f"The teacher's item vectors have width {teacher.shape[1]}, but the student makes its "
+            f"items from vectors of width {features.shape[1]}.",
+            f"Use `student: {{items: {{kind: offset, features: {teacher.shape[1]}}}}}`.",
+        )
+    features[known] = Standardising(teacher)(teacher).to(features.dtype)
+    features[~known] = 0
+    return Inheritance(len(teacher), 1.0)

@@ -36,7 +36,19 @@ class VectorItemsConfig(Settings):
     """The width of the adapter's hidden layer; `null` for a linear adapter."""
 
 
-ItemsConfig = Annotated[IdItemsConfig | VectorItemsConfig, Field(discriminator="kind")]
+class OffsetItemsConfig(Settings):
+    """A teacher's vectors, bent into the model's space, and a free offset from them for each item."""
+
+    kind: Literal["offset"] = "offset"
+    features: PositiveInt
+    """The width of the teacher's vectors; a recipe's `init` puts them there."""
+    share: float = Field(default=0.2, gt=0)
+    """How much the bent vectors count beside the offsets."""
+
+
+ItemsConfig = Annotated[
+    IdItemsConfig | VectorItemsConfig | OffsetItemsConfig, Field(discriminator="kind")
+]
 
 
 class IdItems(nn.Module):
@@ -72,6 +84,30 @@ class VectorItems(nn.Module):
         return self.adapter(self.features)
 
 
+class OffsetItems(nn.Module):
+    """What a teacher knows of an item and what the log says beside it: v_i = o_i + λ · W t_i.
+
+    Collaborative embedding distillation (DLLM2Rec: Cui et al. 2024, section 4.2). A student that
+    must *agree* with a language model's vectors loses what only the log knows; here the free
+    offset o_i takes that, and W, learned with everything else, is fitted by the items with many
+    events for the sake of those with few. Where t_i is 0, as it is until somebody puts vectors
+    there, this is `IdItems`. Neither W nor t_i leaves the building: a bundle holds the sums.
+    """
+
+    features: Tensor
+
+    def __init__(self, items: int, features: int, width: int, share: float) -> None:
+        super().__init__()
+        self.share = share
+        self.register_buffer("features", torch.zeros(items, features))
+        self.offset = IdItems(items, width)
+        self.project = nn.Linear(features, width, bias=False)
+
+    def forward(self) -> Float[Tensor, "items width"]:
+        """The sums."""
+        return self.offset() + self.share * self.project(self.features)
+
+
 def item_encoder(config: ItemsConfig, items: int, width: int) -> nn.Module:
     """The encoder that `config` describes; features start as zeros, to be copied or loaded into."""
     match config:
@@ -79,3 +115,5 @@ def item_encoder(config: ItemsConfig, items: int, width: int) -> nn.Module:
             return IdItems(items, width)
         case VectorItemsConfig():
             return VectorItems(torch.zeros(items, config.features), width, config.inner)
+        case OffsetItemsConfig():
+            return OffsetItems(items, config.features, width, config.share)
