@@ -18,6 +18,7 @@ from recdistill.distill.objectives.margin_mse import MarginMSE
 from recdistill.distill.objectives.masked_generation import MaskedGeneration
 from recdistill.distill.objectives.mse import MSE
 from recdistill.distill.objectives.next_item import NextItem
+from recdistill.distill.objectives.ranking import Ranking
 from recdistill.distill.objectives.relation import Relation
 from recdistill.distill.objectives.soft_bce import SoftBCE
 from recdistill.distill.objectives.soft_cross_entropy import SoftCrossEntropy
@@ -33,6 +34,7 @@ AnyObjective = Annotated[
     | DKD
     | Dist
     | MarginMSE
+    | Ranking
     | Align
     | Relation
     | DistillationExperts
@@ -57,6 +59,7 @@ __all__ = [
     "MaskedGeneration",
     "NextItem",
     "Objective",
+    "Ranking",
     "Relation",
     "SoftBCE",
     "SoftCrossEntropy",
