@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Discriminator
 
 from recdistill.distill.objectives.align import Align
+from recdistill.distill.objectives.collaborative import Collaborative
 from recdistill.distill.objectives.contract import LogitObjective, Objective, VectorObjective
 from recdistill.distill.objectives.dist import Dist
 from recdistill.distill.objectives.dkd import DKD
@@ -35,6 +36,7 @@ AnyObjective = Annotated[
     | Dist
     | MarginMSE
     | Ranking
+    | Collaborative
     | Align
     | Relation
     | DistillationExperts
@@ -50,6 +52,7 @@ __all__ = [
     "MSE",
     "Align",
     "AnyObjective",
+    "Collaborative",
     "Dist",
     "DistillationExperts",
     "HardLabel",
