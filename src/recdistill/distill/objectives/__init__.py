@@ -21,6 +21,7 @@ from recdistill.distill.objectives.mse import MSE
 from recdistill.distill.objectives.next_item import NextItem
 from recdistill.distill.objectives.ranking import Ranking
 from recdistill.distill.objectives.relation import Relation
+from recdistill.distill.objectives.relaxed_ranking import RelaxedRanking
 from recdistill.distill.objectives.soft_bce import SoftBCE
 from recdistill.distill.objectives.soft_cross_entropy import SoftCrossEntropy
 from recdistill.distill.objectives.topology import Topology
@@ -37,6 +38,7 @@ AnyObjective = Annotated[
     | MarginMSE
     | Ranking
     | Collaborative
+    | RelaxedRanking
     | Align
     | Relation
     | DistillationExperts
@@ -64,6 +66,7 @@ __all__ = [
     "Objective",
     "Ranking",
     "Relation",
+    "RelaxedRanking",
     "SoftBCE",
     "SoftCrossEntropy",
     "Topology",
