@@ -15,6 +15,7 @@ from recdistill.distill.objectives.experts import DistillationExperts
 from recdistill.distill.objectives.hard_label import HardLabel
 from recdistill.distill.objectives.info_nce import InfoNCE
 from recdistill.distill.objectives.kl import KL
+from recdistill.distill.objectives.list_mle import ListMLE
 from recdistill.distill.objectives.margin_mse import MarginMSE
 from recdistill.distill.objectives.masked_generation import MaskedGeneration
 from recdistill.distill.objectives.mse import MSE
@@ -39,6 +40,7 @@ AnyObjective = Annotated[
     | Ranking
     | Collaborative
     | RelaxedRanking
+    | ListMLE
     | Align
     | Relation
     | DistillationExperts
@@ -59,6 +61,7 @@ __all__ = [
     "DistillationExperts",
     "HardLabel",
     "InfoNCE",
+    "ListMLE",
     "LogitObjective",
     "MarginMSE",
     "MaskedGeneration",
