@@ -9,6 +9,7 @@ from pydantic import Discriminator
 from recdistill.distill.objectives.align import Align
 from recdistill.distill.objectives.collaborative import Collaborative
 from recdistill.distill.objectives.contract import LogitObjective, Objective, VectorObjective
+from recdistill.distill.objectives.discrepancy import Discrepancy
 from recdistill.distill.objectives.dist import Dist
 from recdistill.distill.objectives.dkd import DKD
 from recdistill.distill.objectives.experts import DistillationExperts
@@ -41,6 +42,7 @@ AnyObjective = Annotated[
     | Collaborative
     | RelaxedRanking
     | ListMLE
+    | Discrepancy
     | Align
     | Relation
     | DistillationExperts
@@ -57,6 +59,7 @@ __all__ = [
     "Align",
     "AnyObjective",
     "Collaborative",
+    "Discrepancy",
     "Dist",
     "DistillationExperts",
     "HardLabel",
