@@ -21,6 +21,7 @@ from recdistill.distill.objectives.margin_mse import MarginMSE
 from recdistill.distill.objectives.masked_generation import MaskedGeneration
 from recdistill.distill.objectives.mse import MSE
 from recdistill.distill.objectives.next_item import NextItem
+from recdistill.distill.objectives.popularity_groups import PopularityGroups
 from recdistill.distill.objectives.ranking import Ranking
 from recdistill.distill.objectives.relation import Relation
 from recdistill.distill.objectives.relaxed_ranking import RelaxedRanking
@@ -43,6 +44,7 @@ AnyObjective = Annotated[
     | RelaxedRanking
     | ListMLE
     | Discrepancy
+    | PopularityGroups
     | Align
     | Relation
     | DistillationExperts
@@ -70,6 +72,7 @@ __all__ = [
     "MaskedGeneration",
     "NextItem",
     "Objective",
+    "PopularityGroups",
     "Ranking",
     "Relation",
     "RelaxedRanking",
