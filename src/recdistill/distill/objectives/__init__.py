@@ -14,6 +14,7 @@ from recdistill.distill.objectives.dist import Dist
 from recdistill.distill.objectives.dkd import DKD
 from recdistill.distill.objectives.experts import DistillationExperts
 from recdistill.distill.objectives.hard_label import HardLabel
+from recdistill.distill.objectives.importance_aware import ImportanceAware
 from recdistill.distill.objectives.info_nce import InfoNCE
 from recdistill.distill.objectives.kl import KL
 from recdistill.distill.objectives.list_mle import ListMLE
@@ -45,6 +46,7 @@ AnyObjective = Annotated[
     | ListMLE
     | Discrepancy
     | PopularityGroups
+    | ImportanceAware
     | Align
     | Relation
     | DistillationExperts
@@ -65,6 +67,7 @@ __all__ = [
     "Dist",
     "DistillationExperts",
     "HardLabel",
+    "ImportanceAware",
     "InfoNCE",
     "ListMLE",
     "LogitObjective",
