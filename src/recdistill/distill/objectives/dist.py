@@ -2,7 +2,7 @@
 
     L = T² · ( 1 − ρ( p_T, p_S ) ),    p = softmax(z / T),  ρ Pearson's correlation over the k items
 
-(Huang, You, Wang, Qian & Xu 2022, DIST, eq. 8: the inter-class relation). A correlation is blind to
+(DIST: Huang et al. 2022, the inter-class relation). A correlation is blind to
 shift and scale, so a small student need not reach the teacher's confidence. It is also blind to what
 the probabilities are normalised by: over the list or over the catalogue is the same ρ.
 

@@ -45,7 +45,7 @@ def skew_kl(
     teacher: Float[Tensor, "*rows k"], student: Float[Tensor, "*rows k"], skew: float
 ) -> Float[Tensor, "*rows"]:
     """KL(p_T ‖ α p_T + (1 − α) p_S): at most −ln α, and 0 ≤ α < 1 is its `skew` (Lee 2001; Ko et
-    al. 2024, DistiLLM, eq. 3). At α = 0 it is `forward_kl`."""
+    al. 2024, DistiLLM). At α = 0 it is `forward_kl`."""
     return forward_kl(teacher, _mixture(teacher, student, skew))
 
 

@@ -4,7 +4,7 @@
     TCKD = KL( (p_T(t), 1 − p_T(t)) ‖ (p_S(t), 1 − p_S(t)) )         target against all others
     NCKD = KL( p_T(· | not t) ‖ p_S(· | not t) )                     among the others
 
-(Zhao, Cui, Song, Qiu & Liang 2022, eq. 7). The chain rule gives KL(p_T ‖ p_S) = TCKD + (1 − p_T(t)) ·
+(Zhao et al. 2022). The chain rule gives KL(p_T ‖ p_S) = TCKD + (1 − p_T(t)) ·
 NCKD: plain `kl` silences the second question wherever the teacher is sure of the target.
 
 **Which classes.** A stored signal knows k items and the probability ρ of all others together, so the

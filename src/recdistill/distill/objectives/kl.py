@@ -7,7 +7,7 @@ Jensen–Shannon divergence (Hinton, Vinyals & Dean 2015, eq. 1–4; the factor 
 gradient when the temperature changes). Stored signals hold the teacher's k best items only, so the
 distributions are over these, and `rest` says what becomes of the others. With `standardise`, z are
 the logits of these items standardised to mean 0 and deviation 1, on both sides, so that the student
-takes over the teacher's order and proportions and not its scale (Sun et al. 2024, algorithm 1).
+takes over the teacher's order and proportions and not its scale (Sun et al. 2024).
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     L = 1/(k − 1) · Σ_{j ∈ K, j ≠ +} ( (z_S,+ − z_S,j) − (z_T,+ − z_T,j) )²
 
-(Hofstätter, Althammer, Schröder, Sertkan & Hanbury 2020, eq. 4). The item + is the one that was
+(Hofstätter et al. 2020). The item + is the one that was
 chosen next, or the teacher's best. Only differences count, so student and teacher may put their zero
 where they like. Over *all* pairs of the list the same sum is twice `mse` with `scale: centred`, so
 there is no such option.

@@ -21,7 +21,7 @@ def centred(logits: Float[Tensor, "positions k"]) -> Float[Tensor, "positions k"
 
 
 def standardised(logits: Float[Tensor, "positions k"]) -> Float[Tensor, "positions k"]:
-    """Rows of mean 0 and mean square 1; a constant row becomes 0 (Sun et al. 2024, eq. 8)."""
+    """Rows of mean 0 and mean square 1; a constant row becomes 0 (Sun et al. 2024)."""
     shifted = centred(logits)
     square = shifted.square().mean(-1, keepdim=True)
     return shifted * torch.rsqrt(square + torch.finfo(logits.dtype).eps)

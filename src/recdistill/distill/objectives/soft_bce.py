@@ -4,7 +4,7 @@ teacher's answer a probability.
     L = T² / k · Σ_{i ∈ K} BCE( σ(z̃_T,i / T), σ(z̃_S,i / T) )
     BCE(q, p) = − q log p − (1 − q) log(1 − p)
 
-the soft labels of models trained with a sigmoid (Lee, Choi, Lee & Shim 2019, eq. 5). A model trained
+the soft labels of models trained with a sigmoid (Lee et al. 2019). A model trained
 with a softmax has no zero of its own, and stored logits are relative to the log-normaliser, so what
 is "rather yes" must be decided: `scale: centred` puts the zero at the mean of the list, on both
 sides. The least value is at z̃_S = z̃_T, and is the mean entropy of the teacher's answers.
