@@ -7,11 +7,49 @@ from types import ModuleType
 from typing import Any
 
 from recdistill.distill.distiller import distill
-from recdistill.distill.objectives import KL, MSE, Align, HardLabel, NextItem
+from recdistill.distill.objectives import (
+    DKD,
+    KL,
+    MSE,
+    Align,
+    Collaborative,
+    Discrepancy,
+    Dist,
+    HardLabel,
+    ImportanceAware,
+    ListMLE,
+    MarginMSE,
+    NextItem,
+    PopularityGroups,
+    Ranking,
+    RelaxedRanking,
+    SoftBCE,
+    SoftCrossEntropy,
+)
 from recdistill.distill.recipe import Recipe
 from recdistill.training.log import TrainingLog
 
-__all__ = ["KL", "MSE", "Align", "HardLabel", "NextItem", "Recipe", "distill"]
+__all__ = [
+    "DKD",
+    "KL",
+    "MSE",
+    "Align",
+    "Collaborative",
+    "Discrepancy",
+    "Dist",
+    "HardLabel",
+    "ImportanceAware",
+    "ListMLE",
+    "MarginMSE",
+    "NextItem",
+    "PopularityGroups",
+    "Ranking",
+    "Recipe",
+    "RelaxedRanking",
+    "SoftBCE",
+    "SoftCrossEntropy",
+    "distill",
+]
 
 
 class _Verb(ModuleType):
