@@ -84,7 +84,7 @@ class Relation(VectorObjective):
     """λ_D, the share of distances."""
     angle: NonNegativeFloat = 2.0
     """λ_A, the share of angles; their cost grows with the cube of `sample`."""
-    sample: int = Field(default=128, ge=3, le=512)
+    sample: int = Field(default=64, ge=3, le=512)
     """The most pairs compared a step, drawn among the items (or positions) of the batch; at least
     3, since it takes three points to make an angle."""
 
