@@ -13,7 +13,7 @@ def linear_cka(
 
         CKA = ‖Yᵀ X‖²_F / (‖Xᵀ X‖_F · ‖Yᵀ Y‖_F)      X, Y centred
 
-    (Kornblith, Norouzi, Lee & Hinton 2019, eq. 3 and table 1). It does not see shifts, rotations or
+    (Kornblith, Norouzi, Lee & Hinton 2019, table 1). It does not see shifts, rotations or
     one common factor of either side, but does see how much variance each direction has.
 
     Vectors that have nothing to do with each other do not give 0 but, with equal variances, about

@@ -87,7 +87,7 @@ class VectorItems(nn.Module):
 class OffsetItems(nn.Module):
     """What a teacher knows of an item and what the log says beside it: v_i = o_i + λ · W t_i.
 
-    Collaborative embedding distillation (DLLM2Rec: Cui et al. 2024, section 4.2). A student that
+    Collaborative embedding distillation (DLLM2Rec: Cui et al. 2024). A student that
     must *agree* with a language model's vectors loses what only the log knows; here the free
     offset o_i takes that, and W, learned with everything else, is fitted by the items with many
     events for the sake of those with few. Where t_i is 0, as it is until somebody puts vectors

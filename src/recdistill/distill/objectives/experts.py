@@ -3,7 +3,7 @@ from the student's.
 
     L = 1/d · ‖ṽ_T − Σ_m s_m E_m(v_S)‖²      s = softmax((log a + g) / T),  a = softmax(A v_T + b)
 
-Distillation experts (DE-RRD: Kang et al. 2020, eq. 2–5). The gate a chooses by the *teacher's*
+Distillation experts (DE, of DE-RRD: Kang et al. 2020). The gate a chooses by the *teacher's*
 vector, g is Gumbel noise, and the temperature T falls with time, so that every expert is tried
 early and each vector has one of its own in the end. One net for all (a hint) mixes what unlike
 vectors have to say. ṽ_T is the teacher's vector minus the mean, over one factor for all, so that

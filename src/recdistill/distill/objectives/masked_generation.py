@@ -2,7 +2,7 @@
 
     L = 1/d · ‖ṽ_T − G(m ⊙ v_S)‖²          m_k = 0 with the mask rate, else 1
 
-Masked generative distillation (Yang et al. 2022, eq. 3–5) for vectors: where the student's features
+Masked generative distillation (MGD: Yang et al. 2022) for vectors: where the student's features
 are hidden at random, the others must hold enough for a small net G = W₂ ReLU(W₁ · + b₁) + b₂ to
 generate the teacher's, so that knowledge is spread instead of copied into a few of them. ṽ_T is the
 teacher's vector minus the mean, over one factor for all: the loss is the share of the teacher's

@@ -4,7 +4,8 @@
         + λ_A · mean_j,k   h(φ_S(j, i, k) − φ_T(j, i, k))    φ(j, i, k) = cos ∠(v_j v_i v_k)
 
 over all j (and k) of the batch other than i and one another, with μ the mean distance of two rows
-and h the Huber loss of threshold 1 (relational knowledge distillation: Park et al. 2019, eq. 6–10).
+and h the Huber loss of threshold 1 (relational knowledge distillation: Park et al. 2019, section
+3.2).
 Distances are compared in units of their mean, angles have none, so neither side needs to be
 shifted, scaled, turned or projected to be compared with the other: the widths may differ.
 """

@@ -2,8 +2,8 @@
 
     L_i = mean over (i, j) in R of (cos(v_S,i, v_S,j) − cos(v_T,i, v_T,j))²
 
-Topology distillation (Kang et al. 2021). `full` (FTD, eq. 3): R is every pair of the batch.
-`hierarchical` (HTD, eq. 5–9): a small student cannot hold every relation, so R is only i with the
+Topology distillation (Kang et al. 2021). `full` (FTD): R is every pair of the batch.
+`hierarchical` (HTD): a small student cannot hold every relation, so R is only i with the
 others of its own group, and i with the centre of every group. Groups are what the experts of the
 student are good at: a gate assigns each row by the teacher's vector, and is learned by
 reconstructing the teacher's vectors (see `experts`), which adds α · ‖·‖² to the loss.
