@@ -41,7 +41,7 @@ def test_against_loops():
 
 
 def test_over_all_pairs_it_is_mse_of_centred_logits():
-    """Σ over positives of the mean over the others = 2k / (k − 1) · k · variance of the errors."""
+    """The mean over every positive = 2k / (k − 1) · the variance of the errors."""
     states, table = student()
     signal, _ = top_k(k=ITEMS)
     every = [

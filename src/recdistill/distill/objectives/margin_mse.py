@@ -4,8 +4,8 @@
 
 (Hofstätter et al. 2020). The item + is the one that was
 chosen next, or the teacher's best. Only differences count, so student and teacher may put their zero
-where they like. Over *all* pairs of the list the same sum is twice `mse` with `scale: centred`, so
-there is no such option.
+where they like. Averaged over *every* + of the list, L is 2k / (k − 1) times `mse` with
+`scale: centred`, so there is no such option.
 """
 
 from __future__ import annotations
