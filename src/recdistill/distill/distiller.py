@@ -10,11 +10,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from recdistill.data.batches import TrainingBatches
 from recdistill.data.dataset import Dataset
+from recdistill.distill.course import Course
 from recdistill.distill.initialise import TeacherInit, inherit_features, inherit_vectors
 from recdistill.distill.lookup import Lookup, lookups
-from recdistill.distill.loss import DistillationLoss
 from recdistill.distill.objectives import Objective
 from recdistill.distill.recipe import Recipe
 from recdistill.distill.scrutiny import scrutinise
@@ -22,12 +21,10 @@ from recdistill.errors import ConfigError
 from recdistill.models.fitting import require_same_catalogue
 from recdistill.models.item_encoders import IdItems, OffsetItems
 from recdistill.models.recommender import SequenceModel
-from recdistill.models.validation import validation
 from recdistill.signals import Expectation, Signals
 from recdistill.signals.manifest import DatasetIdentity
 from recdistill.training.log import TrainingLog
 from recdistill.training.options import RunOptions, TrainingConfig
-from recdistill.training.trainer import Trainer
 
 _log = logging.getLogger(__name__)
 
@@ -74,21 +71,8 @@ def distill(
             "add `init: {from: teacher, what: item-vectors}` to the recipe."
         )
     student.dataset = dataset
-    batches = TrainingBatches(
-        dataset.train.histories, student.history, training.batch_size, run.seed, training.windows
-    )
-    popularity = np.bincount(dataset.train.items, minlength=dataset.num_items)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(run.seed)  # projections begin at random, and must begin alike again
-        counts = torch.from_numpy(popularity).float()
-        loss = DistillationLoss(student, recipe.objectives, heard, counts, recipe.weighting)
-    return Trainer(training, run).fit(
-        student.network,
-        batches,
-        loss,
-        validation(student, dataset),
-        further=_identity(student, dataset, signals, recipe),
-    )
+    further = _identity(student, dataset, signals, recipe)
+    return Course(student, dataset, heard, training, run, further).take(recipe.course)
 
 
 def _heard(dataset: Dataset, signals: Signals | None, recipe: Recipe) -> dict[str, Lookup]:
@@ -101,7 +85,8 @@ def _heard(dataset: Dataset, signals: Signals | None, recipe: Recipe) -> dict[st
     for kind in recipe.needs:
         Expectation(dataset=about).check(signals[kind].manifest, signals[kind].folder)
     heard = lookups(signals, dataset, recipe.needs)
-    for advice in scrutinise(recipe.objectives, heard):
+    terms = [term for phase in recipe.taught for term in phase.objectives]
+    for advice in scrutinise(terms, heard):
         _log.warning(advice)
     return heard
 

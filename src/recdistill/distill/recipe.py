@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import model_validator
 
 from recdistill.distill.initialise import TeacherInit
-from recdistill.distill.objectives import AnyObjective, LogitObjective, NextItem, Objective
-from recdistill.distill.weighting import Fixed, Weighting
+from recdistill.distill.objectives import NextItem, Objective
+from recdistill.distill.phases import Phase, Terms, check_terms, kind_named
 from recdistill.errors import ConfigError, nearest
 from recdistill.settings import Settings
 from recdistill.signals.kinds import SignalKind
 
 
-class Recipe(Settings):
+class Recipe(Terms):
     """What a student is trained for and what it starts from."""
 
-    objectives: tuple[AnyObjective, ...] = Field(default=(NextItem(),), min_length=1)
-    """The terms of the loss; each with its weight."""
-    weighting: Weighting = Fixed()
-    """How the terms share the say beyond their weights."""
     init: TeacherInit | None = None
     """What the student takes over from the teacher before training."""
+    phases: tuple[Phase, ...] = ()
+    """Trainings one after another, instead of one with these `objectives`."""
 
     @classmethod
     def of(cls, recipe: Recipe | Sequence[Objective] | Mapping[str, Any]) -> Recipe:
@@ -33,25 +30,34 @@ class Recipe(Settings):
             recipe = dict(recipe)
         return cls.model_validate(recipe if isinstance(recipe, Mapping) else {"objectives": recipe})
 
-    @field_validator("objectives")
-    @classmethod
-    def _labels_differ(cls, objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
-        counts = Counter(objective.label for objective in objectives)
-        twice = [label for label, count in counts.items() if count > 1]
-        if twice:
+    @model_validator(mode="after")
+    def _one_or_several(self) -> Recipe:
+        if self.phases and Terms(**_terms(self)) != Terms():
             raise ValueError(
-                f"two objectives are called '{twice[0]}'; "
-                "merge them, or give each a `name` of its own"
+                "`objectives` and `weighting` belong into the `phases`, or no `phases`"
             )
-        return objectives
+        return self
+
+    @property
+    def course(self) -> tuple[Phase, ...]:
+        """The phases; a recipe without any is one phase."""
+        return self.phases or (Phase(**_terms(self)),)
+
+    @property
+    def taught(self) -> tuple[Phase, ...]:
+        """The phases in which the given teacher may speak."""
+        return tuple(phase for phase in self.course if phase.teacher == "given")
 
     @property
     def needs(self) -> frozenset[str]:
-        """The kinds of signal it cannot do without."""
-        sources = {objective.source for objective in self.objectives}
-        return frozenset(
-            source for source in (*sources, self.init and self.init.what) if source is not None
-        )
+        """The kinds of signal of the given teacher that it cannot do without."""
+        started = {self.init.what} if self.init else set[str]()
+        return frozenset(started).union(*(phase.sources for phase in self.taught))
+
+    def untaught(self) -> Recipe:
+        """Only those of its terms that need no teacher, in one phase: the undistilled twin's recipe."""
+        own = tuple(term for term in self.course[0].objectives if term.source is None)
+        return Recipe(objectives=own or (NextItem(),))
 
     def check(self, says: Mapping[str, SignalKind], teacher: str = "the teacher") -> None:
         """Refuse, before anything is trained, what a teacher that `says` these kinds cannot serve.
@@ -59,14 +65,17 @@ class Recipe(Settings):
         Raises:
             ConfigError: naming the objective, what it asks for, and what the teacher can say.
         """
-        for objective in self.objectives:
-            self._check_source(f"Objective '{objective.label}'", objective.source, says, teacher)
-            kind = says[objective.source] if objective.source else None
-            objective.check(kind)
-            for each in objective.filters if isinstance(objective, LogitObjective) else ():
-                each.check(kind, f"Objective '{objective.label}'")
+        said = dict(says)
+        for phase in self.taught:
+            for objective in phase.objectives:
+                who = f"Objective '{objective.label}'"
+                self._check_source(who, objective.source, said, teacher)
+            check_terms(phase, said)
         if self.init:
-            self._check_source("`init`", self.init.what, says, teacher)
+            self._check_source("`init`", self.init.what, said, teacher)
+        for phase in self.course:
+            if phase.teacher == "itself":
+                check_terms(phase, {name: kind_named(name, said) for name in phase.sources})
 
     @staticmethod
     def _check_source(
@@ -78,3 +87,7 @@ class Recipe(Settings):
                 f"{nearest(source, sorted(says))} "
                 f"Label with `{{kind: {source}}}`, or drop the term.",
             )
+
+
+def _terms(settings: Settings) -> dict[str, Any]:
+    return {name: getattr(settings, name) for name in Terms.model_fields}

@@ -25,7 +25,8 @@ def advice(recipe: Recipe, dataset: Dataset, signals: Signals) -> list[str]:
     Raises:
         SignalError: as `scrutinise`, or the signals speak about nothing of this dataset.
     """
-    return scrutinise(recipe.objectives, lookups(signals, dataset, recipe.needs))
+    terms = [term for phase in recipe.taught for term in phase.objectives]
+    return scrutinise(terms, lookups(signals, dataset, recipe.needs))
 
 
 def scrutinise(objectives: Iterable[Objective], heard: Mapping[str, Lookup]) -> list[str]:

@@ -3,7 +3,7 @@ student."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import field_validator
 
@@ -45,6 +45,13 @@ class RecommenderTeacher(RecommenderBacked):
     def name(self) -> str:
         """The kind of the model."""
         return str(self.config.model["kind"])
+
+    @classmethod
+    def around(cls, model: Recommender) -> Self:
+        """A teacher that speaks through a model as it is; fitting it would train another."""
+        made = cls.of(model=model.get_config())
+        made._recommender = model
+        return made
 
     def _fitted(self, dataset: Dataset, run: RunOptions) -> Recommender:
         model = Recommender.from_config(self.config.model, dataset, seed=run.seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -62,6 +63,20 @@ class TrainingLog:
     def positions_per_second(self) -> float:
         """Speed of the training steps."""
         return self.positions / self.seconds if self.seconds else 0.0
+
+    @classmethod
+    def joined(cls, logs: Sequence[TrainingLog]) -> TrainingLog:
+        """One log of trainings that followed each other; the weights kept are those of the last."""
+        before = sum(len(log.epochs) for log in logs[:-1])
+        best = logs[-1].best_epoch
+        return cls(
+            logs[-1].metric,
+            [epoch for log in logs for epoch in log.epochs],
+            None if best is None else before + best,
+            sum(log.steps for log in logs),
+            any(log.stopped_early for log in logs),
+            sum(log.validation_seconds for log in logs),
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data, with the derived figures."""

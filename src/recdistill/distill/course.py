@@ -1,0 +1,152 @@
+"""The course of a training: its phases in order, each going on from the student that the last one left."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from recdistill.data.batches import TrainingBatches
+from recdistill.data.dataset import Dataset
+from recdistill.distill.lookup import Lookup, lookups
+from recdistill.distill.loss import DistillationLoss
+from recdistill.distill.phases import Phase, epochs_of, kind_named
+from recdistill.errors import ConfigError, nearest
+from recdistill.models.recommender import SequenceModel
+from recdistill.models.validation import validation
+from recdistill.signals.kinds import SignalKind
+from recdistill.teachers.labelling import label
+from recdistill.teachers.recommender import RecommenderTeacher
+from recdistill.training.log import TrainingLog
+from recdistill.training.options import RunOptions, TrainingConfig
+from recdistill.training.trainer import Trainer
+
+OWN_SIGNALS = "own-signals"
+"""Where a phase keeps what the student said to itself; of no use once it is trained."""
+
+
+@dataclass(frozen=True)
+class Course:
+    """Everything that stays the same from phase to phase.
+
+    Attributes:
+        student: what learns; changed in place.
+        dataset: what it learns from.
+        heard: what the given teacher said, by kind.
+        training: hyper-parameters; its epochs are shared among the phases.
+        run: where and how it happens.
+        further: what decides the result besides, as plain data.
+    """
+
+    student: SequenceModel
+    dataset: Dataset
+    heard: Mapping[str, Lookup]
+    training: TrainingConfig
+    run: RunOptions
+    further: Mapping[str, Any]
+
+    def take(self, phases: tuple[Phase, ...]) -> TrainingLog:
+        """Train through all `phases`; interrupted, the next call goes on in the phase that was under way."""
+        fresh = {name: value.clone() for name, value in self.student.network.state_dict().items()}
+        logs: list[TrainingLog] = []
+        for number, phase in enumerate(phases):
+            logs.append(self._train(phase, self._part(phases, number), fresh))
+        return TrainingLog.joined(logs)
+
+    def _part(self, phases: tuple[Phase, ...], number: int) -> Course:
+        """One phase's epochs, folder and name."""
+        epochs = epochs_of(phases, self.training.epochs)[number]
+        if len(phases) == 1:
+            return self
+        run, place = self.run, f"phase {number + 1} of {len(phases)}"
+        folder = run.folder and run.folder / f"phase-{number + 1}"
+        return replace(
+            self,
+            training=self.training.model_copy(update={"epochs": epochs}),
+            run=replace(run, folder=folder, name=f"{run.name}, {place}"),
+            further={**self.further, "phase": number},
+        )
+
+    def _train(self, phase: Phase, part: Course, fresh: Mapping[str, torch.Tensor]) -> TrainingLog:
+        with part.spoken(phase) as heard:
+            if phase.anew:
+                self.student.network.load_state_dict(fresh)
+            with learning(self.student.network, phase.trains):
+                return part.fit(phase, heard)
+
+    @contextmanager
+    def spoken(self, phase: Phase) -> Generator[Mapping[str, Lookup]]:
+        """What the phase's teacher says: the given one, or the student as it is now."""
+        if phase.teacher == "given" or not phase.sources:
+            yield self.heard
+            return
+        says: dict[str, SignalKind] = {name: heard.kind for name, heard in self.heard.items()}
+        kinds = [kind_named(name, says) for name in sorted(phase.sources)]
+        teacher = RecommenderTeacher.around(self.student)
+        with _folder(self.run.folder) as folder:
+            signals = label(teacher, self.dataset, folder, kinds, self.run.progress)
+            yield lookups(signals, self.dataset, phase.sources)
+
+    def fit(self, phase: Phase, heard: Mapping[str, Lookup]) -> TrainingLog:
+        """One training with the phase's terms."""
+        student, dataset, training, run = self.student, self.dataset, self.training, self.run
+        batches = TrainingBatches(
+            dataset.train.histories,
+            student.history,
+            training.batch_size,
+            run.seed,
+            training.windows,
+        )
+        popularity = np.bincount(dataset.train.items, minlength=dataset.num_items)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(run.seed)  # projections begin at random, and must begin alike again
+            counts = torch.from_numpy(popularity).float()
+            loss = DistillationLoss(student, phase.objectives, heard, counts, phase.weighting)
+        judge = validation(student, dataset)
+        return Trainer(training, run).fit(student.network, batches, loss, judge, self.further)
+
+
+@contextmanager
+def _folder(home: Path | None) -> Generator[Path]:
+    if home is not None:
+        yield home / OWN_SIGNALS
+        return
+    with tempfile.TemporaryDirectory(prefix="recdistill-") as folder:
+        yield Path(folder) / OWN_SIGNALS
+
+
+@contextmanager
+def learning(network: nn.Module, parts: tuple[str, ...]) -> Generator[None]:
+    """Only the parameters below `parts` learn; all when there are none.
+
+    Raises:
+        ConfigError: the network has no such part.
+    """
+    named = dict(network.named_parameters())
+    for part in parts:
+        if not any(_below(name, part) for name in named):
+            known = sorted({name.rsplit(".", 1)[0] for name in named})
+            raise ConfigError(f"The student has no part '{part}' to train.", nearest(part, known))
+    frozen = [
+        value
+        for name, value in named.items()
+        if parts and value.requires_grad and not any(_below(name, part) for part in parts)
+    ]
+    for value in frozen:
+        value.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for value in frozen:
+            value.requires_grad_(True)
+
+
+def _below(name: str, part: str) -> bool:
+    return name == part or name.startswith(f"{part}.")

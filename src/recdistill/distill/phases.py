@@ -1,0 +1,88 @@
+"""Phases: one training after another, each with terms of its own, on the student that the last one left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Literal
+
+from pydantic import Field, PositiveFloat, TypeAdapter, field_validator
+
+from recdistill.distill.objectives import AnyObjective, LogitObjective, NextItem, Objective
+from recdistill.distill.weighting import Fixed, Weighting
+from recdistill.settings import Settings
+from recdistill.signals.kinds import SignalKind
+
+_kinds: TypeAdapter[SignalKind] = TypeAdapter(SignalKind)
+
+
+class Terms(Settings):
+    """What is lowered together."""
+
+    objectives: tuple[AnyObjective, ...] = Field(default=(NextItem(),), min_length=1)
+    """The terms of the loss; each with its weight."""
+    weighting: Weighting = Fixed()
+    """How the terms share the say beyond their weights."""
+
+    @field_validator("objectives")
+    @classmethod
+    def _labels_differ(cls, objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
+        counts = Counter(objective.label for objective in objectives)
+        twice = [label for label, count in counts.items() if count > 1]
+        if twice:
+            raise ValueError(
+                f"two objectives are called '{twice[0]}'; "
+                "merge them, or give each a `name` of its own"
+            )
+        return objectives
+
+    @property
+    def sources(self) -> frozenset[str]:
+        """The kinds of signal that the terms hear."""
+        return frozenset(term.source for term in self.objectives if term.source is not None)
+
+
+class Phase(Terms):
+    """One training of several.
+
+    Self-distillation is a phase whose teacher is the student `itself`, as the phase before left it
+    (born-again networks: Furlanello et al. 2018, when it starts `anew`); progressive training is
+    phases with other terms; layer-by-layer training is phases with other `trains`.
+    """
+
+    share: PositiveFloat = 1.0
+    """How much of the training's epochs it takes, beside the shares of the other phases."""
+    teacher: Literal["given", "itself"] = "given"
+    """Who speaks: the teacher whose signals were given, or the student as it is when the phase begins."""
+    anew: bool = False
+    """Whether the student forgets what it learned (not what the teacher says) and begins once more."""
+    trains: tuple[str, ...] = ()
+    """The parts of the student's network that learn (`items`, `blocks.0`, …); all when empty."""
+
+
+def epochs_of(phases: Sequence[Phase], epochs: int) -> list[int]:
+    """How many of `epochs` each phase takes: its share, one at least; the sum is `epochs` if it can be.
+
+    >>> epochs_of([Phase(share=1), Phase(share=2)], 10)
+    [3, 7]
+    """
+    total, given, ends = sum(phase.share for phase in phases), 0.0, [0]
+    for phase in phases:
+        given += phase.share
+        ends.append(max(ends[-1] + 1, round(epochs * given / total)))
+    return [end - begin for begin, end in pairwise(ends)]
+
+
+def kind_named(name: str, says: dict[str, SignalKind]) -> SignalKind:
+    """The kind of signal as a teacher says it, or with its default settings."""
+    return says.get(name) or _kinds.validate_python({"kind": name})
+
+
+def check_terms(terms: Terms, says: dict[str, SignalKind]) -> None:
+    """Raise `ConfigError` when signals of these kinds and settings cannot serve a term or a filter."""
+    for objective in terms.objectives:
+        kind = says[objective.source] if objective.source else None
+        objective.check(kind)
+        for each in objective.filters if isinstance(objective, LogitObjective) else ():
+            each.check(kind, f"Objective '{objective.label}'")
