@@ -43,6 +43,7 @@ def test_version(capsys):
         ["evaluate"],
         ["export"],
         ["recommend"],
+        ["compare"],
         ["data", "prepare"],
         ["data", "inspect"],
         ["config", "show"],

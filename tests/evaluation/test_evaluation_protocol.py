@@ -208,9 +208,9 @@ def test_the_document_is_json_without_nan(evaluation: Evaluation, tmp_path: Path
 
 
 def test_a_number_that_is_none_becomes_null() -> None:
-    from recdistill.evaluation.document import _without_nan
+    from recdistill.evaluation.document import without_nan
 
-    assert _without_nan({"a": [float("nan"), 1.0, (float("inf"), "x")]}) == {
+    assert without_nan({"a": [float("nan"), 1.0, (float("inf"), "x")]}) == {
         "a": [None, 1.0, [None, "x"]]
     }
 

@@ -37,6 +37,12 @@ def tiny_config(source: Path) -> dict:
     }
 
 
+@pytest.fixture(scope="session")
+def tiny(source) -> dict:
+    """That configuration, for tests that write it in parts."""
+    return tiny_config(source)
+
+
 @pytest.fixture
 def config_file(source, tmp_path) -> Path:
     """A configuration file."""

@@ -10,21 +10,21 @@ from recdistill.evaluation.roles import STUDENT, TEACHER, TWIN
 from recdistill.evaluation.significance import Interval, interval
 
 
-def uplift(evaluation: Evaluation, metric: Metric) -> dict[str, Any] | None:
-    """Student minus twin, with its interval, and as a share of the twin; `None` without the two."""
-    if not {STUDENT, TWIN} <= set(evaluation.rankings):
+def uplift(evaluation: Evaluation, metric: Metric, role: str = STUDENT) -> dict[str, Any] | None:
+    """A student minus its twin, with its interval, and as a share of the twin; `None` without the two."""
+    if not {role, TWIN} <= set(evaluation.rankings):
         return None
-    student, twin = (evaluation.value(role, metric) for role in (STUDENT, TWIN))
+    student, twin = (evaluation.value(one, metric) for one in (role, TWIN))
     relative = (student - twin) / twin if twin else None
     if not metric.per_case:
         return {"mean": student - twin, "low": None, "high": None, "relative": relative}
-    found = difference(evaluation, STUDENT, TWIN, metric)
+    found = difference(evaluation, role, TWIN, metric)
     return {
         "mean": found.mean,
         "low": found.low,
         "high": found.high,
         "relative": relative,
-        **_relative_bounds(evaluation, metric, relative),
+        **_relative_bounds(evaluation, metric, role, relative),
     }
 
 
@@ -39,10 +39,10 @@ def difference(evaluation: Evaluation, one: str, other: str, metric: Metric) -> 
 
 
 def _relative_bounds(
-    evaluation: Evaluation, metric: Metric, relative: float | None
+    evaluation: Evaluation, metric: Metric, role: str, relative: float | None
 ) -> dict[str, float | None]:
     """The interval of the share; none where a resampled twin scores nothing."""
-    student, twin = (evaluation.draws[role, str(metric)] for role in (STUDENT, TWIN))
+    student, twin = (evaluation.draws[one, str(metric)] for one in (role, TWIN))
     if relative is None or not (twin > 0).all():
         return {"relative_low": None, "relative_high": None}
     bounds = interval(relative, student / twin - 1.0, evaluation.config.confidence)

@@ -47,10 +47,10 @@ def document(
         "labelling": dict(labelling),
         "notes": list(notes),
         "reasons": found["reasons"],
-        "bootstrap": _bootstrap(evaluation),
+        "bootstrap": bootstrap_facts(evaluation),
     }
     content["verdict"] = _verdict(evaluation, content)
-    return cast("dict[str, Any]", _without_nan(content))
+    return cast("dict[str, Any]", without_nan(content))
 
 
 def _models(evaluation: Evaluation) -> dict[str, dict[str, float]]:
@@ -100,7 +100,8 @@ def _ranking(evaluation: Evaluation) -> dict[str, dict[str, float]]:
     return found
 
 
-def _bootstrap(evaluation: Evaluation) -> dict[str, Any]:
+def bootstrap_facts(evaluation: Evaluation) -> dict[str, Any]:
+    """How intervals came about."""
     return {
         "resamples": evaluation.config.resamples,
         "confidence": evaluation.config.confidence,
@@ -121,10 +122,10 @@ def _verdict(evaluation: Evaluation, content: Mapping[str, Any]) -> dict[str, An
     return {"metric": name, "result": result, "sentence": sentence}
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     """The same with `None` for what is not a finite number: JSON has no NaN."""
     if isinstance(value, dict):
-        return {key: _without_nan(one) for key, one in cast("dict[str, Any]", value).items()}
+        return {key: without_nan(one) for key, one in cast("dict[str, Any]", value).items()}
     if isinstance(value, list | tuple):
-        return [_without_nan(one) for one in cast("list[Any]", value)]
+        return [without_nan(one) for one in cast("list[Any]", value)]
     return None if isinstance(value, float) and not math.isfinite(value) else value

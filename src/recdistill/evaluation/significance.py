@@ -45,6 +45,16 @@ def interval(mean: float, draws: Draws, confidence: float = 0.95) -> Interval:
     return Interval(mean, float(low), float(high))
 
 
+def p_value(draws: Draws) -> float:
+    """How often resampled differences fall on the other side of zero, or further: two-sided.
+
+    p = min(1, 2 · (1 + n) / (1 + resamples)), n the draws on the rarer side of zero, zeros on both
+    (Davison & Hinkley 1997, eq. 4.11, doubled): never 0, since finitely many draws cannot show that.
+    """
+    rarer = min(int((draws <= 0).sum()), int((draws >= 0).sum()))
+    return min(1.0, 2.0 * (1 + rarer) / (1 + len(draws)))
+
+
 @dataclass(frozen=True)
 class Bootstrap:
     """How often to draw, and from which seed."""

@@ -63,14 +63,15 @@ class Slice:
 
 def slices(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
     """Every accuracy metric of every model within each slice, and the primary uplift."""
-    cuts = {"popularity": _by_popularity(evaluation), "history": _by_history(evaluation)}
+    cuts = {"popularity": by_popularity(evaluation), "history": _by_history(evaluation)}
     return {
         cut: {one.name: _measure(evaluation, one) for one in parts if one.targets.any()}
         for cut, parts in cuts.items()
     }
 
 
-def _by_popularity(evaluation: Evaluation) -> list[Slice]:
+def by_popularity(evaluation: Evaluation) -> list[Slice]:
+    """The targets of each of `POPULARITY_GROUPS`, in that order."""
     groups = popularity_groups(evaluation.popularity)
     targets = evaluation.cases.targets
     found = groups[targets.values[targets.places()]]
@@ -92,7 +93,7 @@ def _by_history(evaluation: Evaluation) -> list[Slice]:
 def _measure(evaluation: Evaluation, part: Slice) -> dict[str, Any]:
     metrics = [metric for metric in evaluation.metrics if not metric.of_lists]
     values = {
-        role: {str(metric): _values(evaluation, role, metric, part) for metric in metrics}
+        role: {str(metric): values_within(evaluation, role, metric, part) for metric in metrics}
         for role in evaluation.rankings
     }
     kept = next(iter(evaluation.rankings.values()))[0].ranks.of(part.targets)[1]
@@ -108,7 +109,7 @@ def _measure(evaluation: Evaluation, part: Slice) -> dict[str, Any]:
     return result
 
 
-def _values(
+def values_within(
     evaluation: Evaluation, role: str, metric: Metric, part: Slice
 ) -> Float64[np.ndarray, "seeds kept"]:
     """The metric of every case that has a target in the slice, judged by those targets only."""

@@ -47,7 +47,8 @@ class Pipeline:
         if self.run.progress:
             self.run.progress.say(line)
 
-    def _stage(self, stage: Stage) -> Outcome:
+    def stage(self, stage: Stage) -> Outcome:
+        """Bring one stage up to date, and note it in the log."""
         self.folder.note("stage", name=stage.name, key=stage.key)
         outcome = self._runner.run(stage)
         self.folder.note(
@@ -65,8 +66,8 @@ class Pipeline:
         """The prepared data."""
         self._begin()
         settings = self.config.dataset
-        key = _key(input_identity(open_log(settings), settings))
-        outcome = self._stage(Stage("dataset", key, lambda folder: void(prepare(settings, folder))))
+        key = stage_key(input_identity(open_log(settings), settings))
+        outcome = self.stage(Stage("dataset", key, lambda folder: void(prepare(settings, folder))))
         return read_dataset(outcome.folder)
 
     def _begin(self) -> None:
@@ -86,8 +87,8 @@ class Pipeline:
             teacher.save(folder)
             arms.clear_checkpoints(folder)
 
-        key = _key(dataset.fingerprint, settings.model_dump(mode="json"))
-        return load_teacher(self._stage(Stage("teacher", key, fit)).folder, dataset)
+        key = stage_key(dataset.fingerprint, settings.model_dump(mode="json"))
+        return load_teacher(self.stage(Stage("teacher", key, fit)).folder, dataset)
 
     @cached_property
     def signals(self) -> Signals:
@@ -100,48 +101,51 @@ class Pipeline:
         about = DatasetIdentity(name=dataset.name, fingerprint=dataset.fingerprint)
         asked = [kind.model_dump(mode="json") for kind in kinds]
         who = teacher.identity().model_dump(mode="json")
-        key = _key(dataset.fingerprint, who, asked)
+        key = stage_key(dataset.fingerprint, who, asked)
 
         def ask(folder: Path) -> None:
             label(teacher, dataset, folder, kinds, progress=self.run.progress)
 
-        folder = self._stage(Stage("signals", key, ask)).folder
+        folder = self.stage(Stage("signals", key, ask)).folder
         return Signals.open(folder, Expectation(about, teacher.identity()))
 
     @cached_property
     def students(self) -> arms.Students:
         """The students of every seed, with and without distillation."""
+        distilled, undistilled = (
+            of(self.config.recipe) for of in (arms.distilled, arms.undistilled)
+        )
         pairs = [
-            (self._train(arms.DISTILLED, seed), self._train(arms.UNDISTILLED, seed))
+            (self.train(distilled, seed), self.train(undistilled, seed))
             for seed in range(self.config.evaluation.seeds)
         ]
         return arms.Students([student for student, _ in pairs], [twin for _, twin in pairs])
 
-    def _train(self, arm: arms.Arm, seed: int) -> arms.Trained:
+    def train(self, arm: arms.Arm, seed: int) -> arms.Trained:
+        """A student of one arm and seed."""
         signals = self.signals if arm.distilled else None
-        recipe = arm.recipe(self.config.recipe)
         spoken = self._spoken(signals) if signals else []
-        key = _key(
+        key = stage_key(
             self.dataset.fingerprint,
             self.config.student.model_dump(mode="json"),
-            recipe.model_dump(mode="json", by_alias=True),
+            arm.recipe.model_dump(mode="json", by_alias=True),
             self.config.training.model_dump(mode="json"),
             seed,
             spoken,
         )
         name = f"{arm.folder}/seed-{seed}"
 
-        def train(folder: Path) -> None:
+        def make(folder: Path) -> None:
             arms.train(
                 self.config,
                 self.dataset,
                 signals,
-                recipe,
+                arm.recipe,
                 folder,
                 self.options(f"{arm.title}, seed {seed}", folder, seed),
             )
 
-        return arms.load(self._stage(Stage(name, key, train)).folder, self.dataset)
+        return arms.load(self.stage(Stage(name, key, make)).folder, self.dataset)
 
     @staticmethod
     def _spoken(signals: Signals) -> list[Any]:
@@ -153,14 +157,14 @@ class Pipeline:
 
     def evaluate(self) -> dict[str, Any]:
         """The content of `metrics.json`; the page lies beside it."""
-        return _metrics(self._stage(self._report()).folder)
+        return _metrics(self.stage(self._report()).folder)
 
     def _report(self) -> Stage:
         from recdistill.pipeline.proof import prove
 
         settings = self.config.evaluation.model_dump(mode="json")
         trained = [one.identity for one in (*self.students.student, *self.students.twin)]
-        key = _key(settings, self.teacher.identity().revision, trained)
+        key = stage_key(settings, self.teacher.identity().revision, trained)
         return Stage("report", key, lambda folder: prove(self, folder))
 
     @property
@@ -177,7 +181,7 @@ class Pipeline:
 
         chosen = self.students.best
         settings, measured = self.config.bundle, self._measured()
-        key = _key(settings.model_dump(mode="json"), chosen.identity, measured)
+        key = stage_key(settings.model_dump(mode="json"), chosen.identity, measured)
 
         def write(folder: Path) -> None:
             export(
@@ -189,7 +193,7 @@ class Pipeline:
                 metrics=measured,
             )
 
-        return self._stage(Stage("bundle", key, write)).folder
+        return self.stage(Stage("bundle", key, write)).folder
 
     def _measured(self) -> dict[str, float]:
         report = self._runner.current(self._report())
@@ -211,9 +215,13 @@ def open_pipeline(
         ConfigError: the configuration is wrong, or `target` is neither.
     """
     config, home = _resolve(target, assignments)
+    return Pipeline(config, RunFolder(into or home), circumstances(device, threads, quiet))
+
+
+def circumstances(device: str | None, threads: int | None, quiet: bool) -> RunOptions:
+    """How a command runs, as its options say."""
     progress = SilentProgress() if quiet else progress_for()
-    run = RunOptions(device=device, threads=threads, progress=progress)
-    return Pipeline(config, RunFolder(into or home), run)
+    return RunOptions(device=device, threads=threads, progress=progress)
 
 
 def _resolve(target: Path, assignments: list[str]) -> tuple[RunConfig, Path]:
@@ -229,7 +237,7 @@ def _resolve(target: Path, assignments: list[str]) -> tuple[RunConfig, Path]:
     return parse_config(source.override(assignments)), target
 
 
-def _key(*parts: Any) -> str:
+def stage_key(*parts: Any) -> str:
     """A stage's key; another version of the code may make something else of the same `parts`."""
     return content_hash([__version__, *parts])
 

@@ -1,4 +1,4 @@
-"""The two arms of the proof: the student taught by the recipe, and its twin that never heard of a teacher."""
+"""The arms of a comparison: students taught by a recipe, and their twin that never heard of a teacher."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from recdistill.config.tree import RunConfig
 from recdistill.data.dataset import Dataset
 from recdistill.distill import distill
+from recdistill.distill.course import OWN_SIGNALS
 from recdistill.distill.recipe import Recipe
 from recdistill.files import content_hash, file_sha256, read_json, write_json
 from recdistill.models.recommender import Recommender
@@ -26,22 +27,35 @@ LOG = "training.json"
 
 @dataclass(frozen=True)
 class Arm:
-    """One side of the comparison."""
+    """One side of a comparison.
+
+    Attributes:
+        title: what people call it.
+        folder: where its students lie, inside the run.
+        recipe: how they learn.
+        distilled: whether they may hear the teacher.
+    """
 
     title: str
     folder: str
-    distilled: bool
-
-    def recipe(self, full: Recipe) -> Recipe:
-        """The whole recipe, or only those of its terms that need no teacher: same loss, same everything else."""
-        if self.distilled:
-            return full
-        own = tuple(term for term in full.objectives if term.source is None)
-        return Recipe(objectives=own) if own else Recipe()
+    recipe: Recipe
+    distilled: bool = True
 
 
-DISTILLED = Arm("student", "student", distilled=True)
-UNDISTILLED = Arm("student without distillation", "student-without-distillation", distilled=False)
+def distilled(recipe: Recipe) -> Arm:
+    """The students of a run."""
+    return Arm("student", "student", recipe)
+
+
+def technique(name: str, recipe: Recipe) -> Arm:
+    """The students of one of several techniques."""
+    return Arm(name, f"students/{name}", recipe)
+
+
+def undistilled(recipe: Recipe) -> Arm:
+    """The twins of students that learn by `recipe`."""
+    title, folder = "student without distillation", "student-without-distillation"
+    return Arm(title, folder, recipe.untaught(), distilled=False)
 
 
 @dataclass(frozen=True)
@@ -96,6 +110,7 @@ def load(folder: Path, dataset: Dataset) -> Trained:
 
 
 def clear_checkpoints(folder: Path) -> None:
-    """Drop checkpoints that are no longer needed: what they led to is saved."""
-    for checkpoints in list(folder.rglob("checkpoints")):
-        shutil.rmtree(checkpoints)
+    """Drop what is no longer needed, now that what it led to is saved."""
+    for name in ("checkpoints", OWN_SIGNALS):
+        for left in list(folder.rglob(name)):
+            shutil.rmtree(left)

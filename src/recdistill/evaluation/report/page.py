@@ -46,9 +46,10 @@ def render(metrics: Mapping[str, Any], story: Story) -> str:
     Raises:
         MissingExtraError: jinja2 is not installed.
     """
-    environment = _environment()
-    return environment.get_template("report.html.j2").render(
-        **_views(metrics, story), **_assets(), story=story, ideas=glossary.IDEAS
+    return (
+        environment()
+        .get_template("report.html.j2")
+        .render(**_views(metrics, story), **assets(), story=story, ideas=glossary.IDEAS)
     )
 
 
@@ -88,7 +89,8 @@ def _views(metrics: Mapping[str, Any], story: Story) -> dict[str, Any]:
     }
 
 
-def _assets() -> dict[str, str]:
+def assets() -> dict[str, str]:
+    """What every page carries within: its style, its script, and the hash that lets it run."""
     script = _read("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode("utf-8")).digest()).decode("ascii")
     return {"style": _read("report.css"), "script": script, "script_hash": f"sha256-{digest}"}
@@ -98,7 +100,12 @@ def _read(name: str) -> str:
     return (files("recdistill.evaluation.report") / _TEMPLATES / name).read_text(encoding="utf-8")
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """Where templates of pages are found and filled.
+
+    Raises:
+        MissingExtraError: jinja2 is not installed.
+    """
     try:
         from jinja2 import Environment, FunctionLoader, StrictUndefined
     except ImportError as error:

@@ -17,12 +17,13 @@ from recdistill.evaluation.report.reading import (
     primary_metric,
 )
 
-_CHIPS = {
+CHIPS = {
     "better": "Better",
     "worse": "Worse",
     "neutral": "No difference shown",
     "unknown": "Not measured",
 }
+"""The tones in words."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ def verdict(metrics: Mapping[str, Any]) -> Verdict:
     known = difference if difference and difference.bounds else None
     finding = _finding(metrics, metric, tone, known)
     evidence = _evidence(metrics, metric, known) if known else ""
-    return Verdict(tone, _CHIPS[tone], finding, evidence, _standing(metrics, metric), metric)
+    return Verdict(tone, CHIPS[tone], finding, evidence, _standing(metrics, metric), metric)
 
 
 def _finding(
@@ -87,10 +88,11 @@ def _evidence(metrics: Mapping[str, Any], metric: str, difference: Interval) -> 
     bounds = share.said(signed=True) if share else ""
     if not bounds:
         bounds = " to ".join(wording.signed(bound) for bound in difference.bounds or ())
-    return f"({confidence(metrics)} interval {bounds}{_sample(metrics)})"
+    return f"({confidence(metrics)} interval {bounds}{sample(metrics)})"
 
 
-def _sample(metrics: Mapping[str, Any]) -> str:
+def sample(metrics: Mapping[str, Any]) -> str:
+    """`, 3 seeds, 166 users`, as far as they are known."""
     seeds, users = number(metrics, "seeds"), test_users(metrics)
     parts = [
         wording.plural(seeds, "seed") if seeds else "",

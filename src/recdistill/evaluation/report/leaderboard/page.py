@@ -1,0 +1,99 @@
+"""The leaderboard as files: for programs, for repositories, and for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from recdistill.evaluation.report.effort import effort
+from recdistill.evaluation.report.facts import facts
+from recdistill.evaluation.report.leaderboard.columns import board
+from recdistill.evaluation.report.leaderboard.figures import figures
+from recdistill.evaluation.report.leaderboard.finding import finding
+from recdistill.evaluation.report.leaderboard.markdown import markdown
+from recdistill.evaluation.report.leaderboard.method import method, warnings
+from recdistill.evaluation.report.page import assets, environment
+from recdistill.evaluation.report.reading import TWIN, model_label, part
+from recdistill.files import write_json, write_text
+
+
+@dataclass(frozen=True)
+class Method:
+    """A technique's recipe as text, and what training advised of it."""
+
+    name: str
+    recipe: str
+    notes: tuple[str, ...] = ()
+
+
+def render(content: Mapping[str, Any]) -> str:
+    """One self-contained HTML page.
+
+    Args:
+        content: of `leaderboard.json`.
+
+    Returns:
+        HTML without any reference to the outside.
+
+    Raises:
+        MissingExtraError: jinja2 is not installed.
+    """
+    return (
+        environment()
+        .get_template("leaderboard.html.j2")
+        .render(
+            title=part(content, "dataset").get("name", ""),
+            verdict=finding(content),
+            warnings=warnings(content),
+            figures=figures(content),
+            board=board(content),
+            protocol=method(content),
+            recipes=_recipes(content),
+            dataset=facts(part(content, "dataset")),
+            effort=effort(content),
+            **assets(),
+        )
+    )
+
+
+def save_leaderboard(folder: Path, content: Mapping[str, Any]) -> Path:
+    """Write `leaderboard.json`, `leaderboard.md` and `leaderboard.html` into `folder`.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        MissingExtraError: jinja2 is not installed.
+        StorageError: the disk refused.
+    """
+    page = render(content)
+    write_json(folder / "leaderboard.json", content)
+    write_text(folder / "leaderboard.md", markdown(content))
+    write_text(folder / "leaderboard.html", page)
+    return folder / "leaderboard.html"
+
+
+def _recipes(content: Mapping[str, Any]) -> list[Method]:
+    """Those of the techniques, best first, and that of the twin."""
+    twin = part(content, "references", TWIN, "recipe")
+    return [
+        *(
+            Method(one["name"], _text(one["recipe"]), tuple(one["notes"]))
+            for one in content["ranking"]
+        ),
+        Method(model_label(TWIN), _text(twin)),
+    ]
+
+
+def _text(recipe: Mapping[str, Any]) -> str:
+    return yaml.safe_dump(
+        {"recipe": dict(recipe)},
+        sort_keys=False,
+        allow_unicode=True,
+        width=100,
+        default_flow_style=None,
+    )

@@ -1,0 +1,124 @@
+"""A contest of techniques: one dataset, one teacher and what it said, one twin, and students of every recipe.
+
+Everything but the recipe is shared, and made by the very stages of a run: a technique that is added, or
+changed, costs its own students and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from recdistill.config.agreement import load_agreeing
+from recdistill.distill.recipe import Recipe
+from recdistill.distill.scrutiny import advice
+from recdistill.evaluation import leaderboard as board
+from recdistill.evaluation import roles
+from recdistill.evaluation.protocol import evaluate
+from recdistill.evaluation.report.leaderboard import save_leaderboard
+from recdistill.files import read_json
+from recdistill.pipeline import students as arms
+from recdistill.pipeline.pipeline import Pipeline, stage_key
+from recdistill.pipeline.run_folder import RunFolder
+from recdistill.pipeline.stages import Stage
+from recdistill.training.options import RunOptions
+
+if TYPE_CHECKING:
+    from recdistill.evaluation.evaluation import Evaluation
+
+Seeds = list[arms.Trained]
+
+
+class Contest:
+    """Techniques by name, and the pipeline that makes what they share."""
+
+    def __init__(self, pipeline: Pipeline, techniques: Mapping[str, Recipe]) -> None:
+        """The recipe of `pipeline` without its teacher is the twin's."""
+        self.pipeline = pipeline
+        self._techniques = {name: arms.technique(name, one) for name, one in techniques.items()}
+        self._twin = arms.undistilled(pipeline.config.recipe)
+
+    @cached_property
+    def students(self) -> dict[str, Seeds]:
+        """Every seed of the twin (by its role) and of every technique (by its name)."""
+        entrants = {roles.TWIN: self._twin, **self._techniques}
+        # Seed by seed: stopped half-way, this is a comparison of fewer seeds already.
+        rounds = [
+            {name: self.pipeline.train(arm, seed) for name, arm in entrants.items()}
+            for seed in range(self.pipeline.config.evaluation.seeds)
+        ]
+        return {name: [one[name] for one in rounds] for name in entrants}
+
+    def judge(self) -> dict[str, Any]:
+        """The content of `leaderboard.json`; the pages lie beside it."""
+        settings = self.pipeline.config.evaluation.model_dump(mode="json")
+        teacher = self.pipeline.teacher.identity().revision
+        trained = {name: [one.identity for one in seeds] for name, seeds in self.students.items()}
+        recipes = {name: self._entry(name).recipe for name in trained}
+        key = stage_key(settings, teacher, trained, recipes)
+        folder = self.pipeline.stage(Stage("leaderboard", key, self._write)).folder
+        return read_json(folder / "leaderboard.json")
+
+    @property
+    def page(self) -> Path:
+        """Where the leaderboard can be read."""
+        return self.pipeline.folder.path / "leaderboard" / "leaderboard.html"
+
+    def _write(self, folder: Path) -> None:
+        techniques = {name: self._entry(name, self._notes(name)) for name in self._techniques}
+        content = board.leaderboard(
+            self._evaluate(), techniques, self._entry(roles.TWIN), self._shared_seconds()
+        )
+        save_leaderboard(folder, content)
+
+    def _evaluate(self) -> Evaluation:
+        models = {
+            name if name == roles.TWIN else board.role(name): [one.model for one in seeds]
+            for name, seeds in self.students.items()
+        }
+        pipeline = self.pipeline
+        return evaluate(
+            {roles.TEACHER: pipeline.teacher.recommender, **models},
+            pipeline.dataset,
+            config=pipeline.config.evaluation,
+            progress=pipeline.run.progress,
+        )
+
+    def _entry(self, name: str, notes: tuple[str, ...] = ()) -> board.Entry:
+        recipe = self._twin.recipe if name == roles.TWIN else self._techniques[name].recipe
+        logs = [trained.log for trained in self.students[name]]
+        return board.Entry(recipe.model_dump(mode="json", by_alias=True), logs, notes)
+
+    def _notes(self, name: str) -> tuple[str, ...]:
+        recipe = self._techniques[name].recipe
+        return tuple(advice(recipe, self.pipeline.dataset, self.pipeline.signals))
+
+    def _shared_seconds(self) -> dict[str, float]:
+        outcomes = self.pipeline.outcomes
+        return {name: outcomes[name].seconds for name in ("dataset", "teacher", "signals")}
+
+
+def common_remainder(recipes: Mapping[str, Recipe]) -> Recipe:
+    """What most recipes are without their teacher; of equally many, that of the first."""
+    remainders = [recipe.untaught() for recipe in recipes.values()]
+    return Counter(remainders).most_common(1)[0][0]
+
+
+def open_contest(
+    recipes: list[Path], into: Path, assignments: list[str], run: RunOptions
+) -> Contest:
+    """The contest of configuration files that differ in nothing but their recipe.
+
+    Raises:
+        ConfigError: one of them is wrong, two have one name, they differ in more than the recipe, or no metric
+            could rank them.
+    """
+    configs = load_agreeing(recipes, assignments)
+    techniques = {name: config.recipe for name, config in configs.items()}
+    shared = next(iter(configs.values()))
+    board.deciding_metric(shared.evaluation)
+    config = shared.model_copy(update={"recipe": common_remainder(techniques)})
+    return Contest(Pipeline(config, RunFolder(into), run), techniques)
