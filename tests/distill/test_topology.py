@@ -153,8 +153,15 @@ def test_a_teacher_that_points_one_way_is_told():
         ({"assignment": -0.5}, "assignment"),
         ({"temperature": 0}, "at least 0.001"),
         ({"sample": 1}, "sample"),
+        ({"groups": 12}, "`groups` is about groups; it needs `structure: hierarchical`"),
+        ({"structure": "full", "temperature": 0.5}, "`temperature` is about groups"),
     ],
 )
 def test_what_is_refused(wrong, said):
     with pytest.raises(ValidationError, match=said):
         Topology.model_validate(wrong)
+
+
+def test_what_is_written_out_in_full_is_accepted_again():
+    for objective in (Topology(), Topology(structure="hierarchical", groups=12)):
+        assert Topology.model_validate(objective.model_dump(mode="json")) == objective

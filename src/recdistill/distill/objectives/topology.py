@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from typing import Literal
 
 import torch
-from jaxtyping import Bool, Float, Int64
-from pydantic import Field, NonNegativeFloat, PositiveInt
+from jaxtyping import Float, Int64
+from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 from torch import Tensor, nn
 
 from recdistill.distill.objectives.contract import Knobs, Signal, VectorObjective
@@ -48,24 +48,16 @@ def hierarchical_topology(
     """
     member = (groups[:, None] == groups.unique()[None, :]).to(student.dtype)
     centring = member.T / member.sum(0)[:, None]
-    within = _difference(student, teacher), (member @ member.T).bool() & others(student)
+    within = (groups[:, None] == groups[None, :]) & others(student)
     across = (cosines(student, centring @ student) - cosines(teacher, centring @ teacher)).square()
-    return _joined(*within, across)
+    relations = torch.cat([_difference(student, teacher), across], 1)
+    return mean_over(relations, torch.cat([within, torch.ones_like(across).bool()], 1))
 
 
 def _difference(
     student: Float[Tensor, "rows width"], teacher: Float[Tensor, "rows teacher_width"]
 ) -> Float[Tensor, "rows rows"]:
     return (cosines(student, student) - cosines(teacher, teacher)).square()
-
-
-def _joined(
-    within: Float[Tensor, "rows rows"],
-    counted: Bool[Tensor, "rows rows"],
-    across: Float[Tensor, "rows groups"],
-) -> Float[Tensor, " rows"]:
-    everywhere = torch.ones_like(across, dtype=torch.bool)
-    return mean_over(torch.cat([within, across], 1), torch.cat([counted, everywhere], 1))
 
 
 class Topology(VectorObjective):
@@ -84,6 +76,14 @@ class Topology(VectorObjective):
     """The width of each expert's hidden layer."""
     sample: int = Field(default=512, ge=2)
     """The most pairs compared a step, drawn among the items (or positions) of the batch."""
+
+    @model_validator(mode="after")
+    def _groups_only_where_there_are_any(self) -> Topology:
+        for name in ("groups", "assignment", "temperature", "inner"):
+            changed = getattr(self, name) != type(self).model_fields[name].default
+            if changed and self.structure == "full":
+                raise ValueError(f"`{name}` is about groups; it needs `structure: hierarchical`")
+        return self
 
     def advice(self, signal: Signal) -> Iterator[str]:
         """A teacher all of whose vectors point the same way."""
