@@ -11,6 +11,7 @@ from spoken import last_items, oracle, speak
 
 import recdistill.distill
 from recdistill.distill import KL, Align, NextItem, Recipe, distill
+from recdistill.distill.objectives import DistillationExperts, MaskedGeneration
 from recdistill.errors import ConfigError, DataError, SignalError
 from recdistill.models.sasrec import SASRec
 from recdistill.training.options import AdamW, RunOptions, TrainingConfig
@@ -103,7 +104,8 @@ def test_the_twin_is_what_a_list_a_recipe_or_nothing_say(tiny_dataset, twin):
 
 
 def test_the_same_seed_gives_the_same_student_and_another_does_not(tiny_dataset, signals):
-    recipe = [NextItem(), KL(), Align(sample=5)]
+    drawing = [Align(sample=5), DistillationExperts(experts=2), MaskedGeneration()]
+    recipe = [NextItem(), KL(), *drawing]
     training = TRAINING.model_copy(update={"epochs": 2})
     tables = []
     for seed in (0, 0, 1):
