@@ -154,3 +154,16 @@ def test_the_twin_of_phases_has_the_terms_of_the_first_without_a_teacher():
     recipe = Recipe(phases=(Phase(objectives=TAUGHT), Phase(objectives=(KL(),))))
     assert recipe.untaught() == Recipe(objectives=(NextItem(weight=0.5),))
     assert Recipe(phases=(Phase(objectives=(KL(),)),)).untaught() == Recipe()
+
+
+def test_a_student_may_see_its_histories_differently(tiny_dataset, signals):
+    """Noisy student: the teacher's words about the histories as they are, the student's view changed."""
+    views = [{"kind": "substitute", "rate": 0.3}, {"kind": "mask"}, {"kind": "reorder"}]
+    recipe = {"objectives": [{"kind": "next-item"}, {"kind": "kl"}], "views": views}
+    plain, *seen = (new_student(tiny_dataset) for _ in range(3))
+    distill(plain, tiny_dataset, signals, {"objectives": recipe["objectives"]}, HALF)
+    logs = [distill(student, tiny_dataset, signals, recipe, HALF) for student in seen]
+    assert same(*seen)
+    assert not same(plain, seen[0])
+    assert logs[0].positions < logs[0].steps * 16 * 10
+    assert logs[0].epochs[1].losses["next-item"] < logs[0].epochs[0].losses["next-item"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, reduce
 from typing import Literal
 
 import numpy as np
@@ -76,6 +76,8 @@ class TrainingBatches:
         batch_size: windows a step.
         seed: decides the order.
         windows: `last` keeps only the window at the end of each history.
+        views: how a student sees a batch this time: called with it and with draws that the seed and the
+            step decide, one after another.
     """
 
     histories: Sequences
@@ -83,6 +85,7 @@ class TrainingBatches:
     batch_size: int
     seed: int
     windows: Windows = "all"
+    views: tuple[Callable[[Batch, np.random.Generator], Batch], ...] = ()
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of `epoch`; any step can be had alone with `batch(epoch, step)`."""
@@ -107,7 +110,9 @@ class TrainingBatches:
         rows = self.inputs.take(order)
         events = rows.places()
         targets = self.histories.values[events + 1].astype(np.int64)
-        return _batch(rows, events, targets, events)
+        batch = _batch(rows, events, targets, events)
+        draw = np.random.default_rng([self.seed, epoch, step])
+        return reduce(lambda seen, view: view(seen, draw), self.views, batch)
 
     @cached_property
     def inputs(self) -> Sequences:
@@ -131,6 +136,20 @@ class TrainingBatches:
 
     def _permutation(self, epoch: int) -> Int64[np.ndarray, " windows"]:
         return np.random.default_rng([self.seed, epoch]).permutation(len(self.inputs))
+
+
+def packed_rows(
+    lengths: Int64[np.ndarray, " rows"],
+    items: Int64[np.ndarray, " positions"],
+    targets: Int64[np.ndarray, " positions"],
+    events: Int64[np.ndarray, " positions"],
+) -> Batch:
+    """Pack histories that lie end to end in any order of their `lengths` (none of them 0)."""
+    order = np.argsort(lengths, kind="stable")
+    offsets = np.append(0, np.cumsum(lengths))
+    rows = Sequences.from_offsets(items.astype(np.int32), offsets).take(order)
+    places = rows.places()
+    return _batch(rows, places, targets[places], events[places])
 
 
 def _batch(

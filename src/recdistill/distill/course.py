@@ -103,6 +103,7 @@ class Course:
             training.batch_size,
             run.seed,
             training.windows,
+            phase.views,
         )
         popularity = np.bincount(dataset.train.items, minlength=dataset.num_items)
         with torch.random.fork_rng(devices=[]):

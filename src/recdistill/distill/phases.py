@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, TypeAdapter, field_validator
 
+from recdistill.data.views import AnyView
 from recdistill.distill.objectives import AnyObjective, LogitObjective, NextItem, Objective
 from recdistill.distill.weighting import Fixed, Weighting
 from recdistill.settings import Settings
@@ -24,6 +25,8 @@ class Terms(Settings):
     """The terms of the loss; each with its weight."""
     weighting: Weighting = Fixed()
     """How the terms share the say beyond their weights."""
+    views: tuple[AnyView, ...] = ()
+    """How the student sees its histories; the teacher saw them as they are."""
 
     @field_validator("objectives")
     @classmethod

@@ -34,7 +34,7 @@ class Recipe(Terms):
     def _one_or_several(self) -> Recipe:
         if self.phases and Terms(**_terms(self)) != Terms():
             raise ValueError(
-                "`objectives` and `weighting` belong into the `phases`, or no `phases`"
+                "`objectives`, `weighting` and `views` belong into the `phases`, or no `phases`"
             )
         return self
 
