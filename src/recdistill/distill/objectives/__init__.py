@@ -49,9 +49,9 @@ AnyObjective = Annotated[
     | ImportanceAware
     | Align
     | Relation
-    | DistillationExperts
     | Topology
     | InfoNCE
+    | DistillationExperts
     | MaskedGeneration,
     Discriminator("kind"),
 ]
