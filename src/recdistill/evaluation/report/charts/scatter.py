@@ -15,14 +15,17 @@ _RADIUS = 6.0
 
 @dataclass(frozen=True)
 class Point:
-    """A dot: its name, its place, the class that colours it, what hovering says, and a short name if all else fails."""
+    """A dot: its name, its place, the class that colours it, and how its values are written.
+
+    `names` are what may stand beside it, the first for which there is room; none for a dot that goes without.
+    """
 
     label: str
     x: float
     y: float
     style: str
     written: str
-    short: str = ""
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -64,11 +67,11 @@ def scatter_chart(
     heights = (one.y for one in (*points, *levels))
     y = spanning(heights, height - _BOTTOM, _TOP, room=0.08)
     dots = [(x(one.x), y(one.y)) for one in points]
-    labels = Labels(Box(_LEFT, 0.0, width, height - _BOTTOM), dots, _RADIUS)
+    labels = Labels(Box(_LEFT, 0.0, width - _RIGHT, height - _BOTTOM), dots, _RADIUS)
+    for level in levels:
+        labels.keep_off(Box(_LEFT, y(level.y) - 1, width, y(level.y) + 1))
     lines = [_level(level, y, width, labels) for level in levels]
-    names = [
-        labels.beside(dot, (one.label, one.short)) for one, dot in zip(points, dots, strict=True)
-    ]
+    names = [labels.beside(dot, one.names) for one, dot in zip(points, dots, strict=True)]
     return drawing(width, height, label, [
         *_axes(x, y, width, height, across, up),
         *lines,
@@ -90,7 +93,7 @@ def _axes(
 
 def _level(level: Level, y: Scale, width: float, labels: Labels) -> Element:
     at = y(level.y)
-    named = labels.at_end(level.label, width - _RIGHT, at)
+    named = labels.along(level.label, at)
     return group([line(_LEFT, at, width - _RIGHT, at, "level"), named], level.style, level.label)
 
 

@@ -50,7 +50,7 @@ def _figures(content: Mapping[str, Any]) -> Iterator[Figure]:
         )
         yield figure(
             "Quality against training cost",
-            "Higher is better, further left is cheaper. Numbers are ranks, where a name has no room.",
+            "Higher is better, further left is cheaper. Numbers are the ranks of techniques whose names have no room.",
             lambda width: scatter_chart(
                 points, levels, spoken, width, Axis("training time, undistilled = 1×", times),
                 Axis(title, _plain),
@@ -65,17 +65,11 @@ def _row(one: Standing, relative: bool) -> Row:
 
 
 def _point(one: Standing) -> Point:
+    """A dot; that of a reference is named by its level."""
     cost = one.cost or 0.0
     written = f"{wording.significant(one.value)}, training {times(cost)}"
-    label = "" if one.rank is None else one.name
-    return Point(
-        label or one.name,
-        cost,
-        one.value,
-        one.style,
-        written,
-        "" if one.rank is None else f"{one.rank}",
-    )
+    names = () if one.rank is None else (one.name, str(one.rank))
+    return Point(one.name, cost, one.value, one.style, written, names)
 
 
 def _spoken(title: str, rows: list[Row]) -> str:
