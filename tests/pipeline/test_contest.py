@@ -153,6 +153,17 @@ def test_the_folder_says_what_its_twin_learned_by(finished):
     assert config.recipe == Recipe()
 
 
+def test_the_undistilled_student_is_no_technique(recipes, copied, tmp_path, capsys):
+    """The base that all build on may be given too: `recipes/*.yaml` finds it."""
+    plain = tmp_path / "plain.yaml"
+    base = {"base": str(recipes[0].parent / "base.yaml"), "recipe": {"objectives": [NEXT]}}
+    plain.write_text(yaml.safe_dump(base))
+    assert compare([plain, *recipes], copied) == 0
+    assert made(copied) == []
+    assert compare([plain], copied) == 2
+    assert "plain teach" in capsys.readouterr().err
+
+
 def test_most_recipes_decide_what_the_twin_learns_by():
     def of(*objectives):
         return Recipe.of({"objectives": objectives})

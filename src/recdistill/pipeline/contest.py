@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from recdistill.config.agreement import load_agreeing
 from recdistill.distill.recipe import Recipe
 from recdistill.distill.scrutiny import advice
+from recdistill.errors import ConfigError
 from recdistill.evaluation import leaderboard as board
 from recdistill.evaluation import roles
 from recdistill.evaluation.protocol import evaluate
@@ -112,13 +113,21 @@ def open_contest(
 ) -> Contest:
     """The contest of configuration files that differ in nothing but their recipe.
 
+    A recipe that is the twin's own (such as that of a `base` of the others) is no technique and left out.
+
     Raises:
-        ConfigError: one of them is wrong, two have one name, they differ in more than the recipe, or no metric
-            could rank them.
+        ConfigError: one of them is wrong, two have one name, they differ in more than the recipe, no metric
+            could rank them, or none is a technique.
     """
     configs = load_agreeing(recipes, assignments)
-    techniques = {name: config.recipe for name, config in configs.items()}
     shared = next(iter(configs.values()))
     board.deciding_metric(shared.evaluation)
-    config = shared.model_copy(update={"recipe": common_remainder(techniques)})
-    return Contest(Pipeline(config, RunFolder(into), run), techniques)
+    twin = common_remainder({name: config.recipe for name, config in configs.items()})
+    techniques = {name: one.recipe for name, one in configs.items() if one.recipe != twin}
+    if not techniques:
+        raise ConfigError(
+            f"{' and '.join(configs)} teach the student nothing but what the undistilled one learns.",
+            "Give a configuration whose `recipe` has a term that hears a teacher.",
+        )
+    pipeline = Pipeline(shared.model_copy(update={"recipe": twin}), RunFolder(into), run)
+    return Contest(pipeline, techniques)

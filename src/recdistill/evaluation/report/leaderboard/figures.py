@@ -31,7 +31,7 @@ def figures(content: Mapping[str, Any]) -> tuple[Figure, ...]:
 def _figures(content: Mapping[str, Any]) -> Iterator[Figure]:
     title = metric_title(str(content["metric"]))
     known = [one for one in everyone(content) if one.gain and one.gain.bounds]
-    relative = all(one.share and one.share.bounds for one in known)
+    relative = all(one.share for one in known)
     rows = [_row(one, relative) for one in known]
     if rows:
         tick = _percent if relative else _plain

@@ -25,7 +25,7 @@ class Standing:
         rank: among the techniques; `None` for a reference.
         result: `better`, `worse` or `no difference shown`; empty for a reference.
         gain: over the undistilled student.
-        share: that gain as a share of the undistilled student; `None` if that scores nothing.
+        share: that gain as a share of the undistilled student; `None` if that may score nothing.
         p: of the gain, corrected.
         gap: the share of the teacher's lead that was closed.
         tail: the gain where rarely taken items were to be found.
@@ -61,7 +61,7 @@ class Standing:
     @property
     def bounds(self) -> str:
         """The interval of the gain in words."""
-        if self.share and self.share.bounds:
+        if self.share:
             return self.share.said(signed=True)
         return " to ".join(map(wording.signed, self.gain.bounds or ())) if self.gain else ""
 
@@ -108,8 +108,10 @@ def _reference(role: str, entry: Mapping[str, Any], metric: str) -> Standing:
 
 
 def _share(entry: Mapping[str, Any]) -> Interval | None:
-    found = part(entry, "uplift")
-    mean = number(found, "relative")
-    if mean is None:
+    """The gain as a share, where its interval is known too: a mean and its bounds are said in one unit."""
+    mean, *bounds = (
+        number(entry, "uplift", name) for name in ("relative", "relative_low", "relative_high")
+    )
+    if mean is None or None in bounds:
         return None
-    return Interval(mean, number(found, "relative_low"), number(found, "relative_high"))
+    return Interval(mean, *bounds)

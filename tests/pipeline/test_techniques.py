@@ -1,0 +1,88 @@
+"""`recipes/techniques/`: a file a technique, all of them runnable side by side."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, get_args
+
+import pytest
+
+from recdistill.cli.app import run
+from recdistill.config.agreement import load_agreeing
+from recdistill.config.tree import load_config
+from recdistill.data.views import AnyView
+from recdistill.distill.filters import AnyFilter
+from recdistill.distill.objectives import AnyObjective
+from recdistill.distill.weighting import Weighting
+
+HOME = Path(__file__).parents[2] / "recipes" / "techniques"
+FILES = sorted(HOME.glob("*.yaml"))
+TECHNIQUES = [path for path in FILES if path.stem != "base"]
+
+
+def kinds(union: Any) -> set[str]:
+    """Every `kind` that a union of settings knows."""
+    return {one.model_fields["kind"].default for one in get_args(get_args(union)[0])}
+
+
+def named(value: Any) -> set[str]:
+    """Every `kind` anywhere in plain data."""
+    if isinstance(value, dict):
+        own = {value["kind"]} if "kind" in value else set()
+        return own.union(*map(named, value.values()))
+    if isinstance(value, list):
+        return set().union(*map(named, value))
+    return set()
+
+
+@pytest.fixture(scope="module")
+def recipes() -> dict[str, Any]:
+    """Every technique's recipe as plain data; each was checked against the signals when it was read."""
+    return {
+        path.stem: load_config(path, []).recipe.model_dump(mode="json", by_alias=True)
+        for path in TECHNIQUES
+    }
+
+
+@pytest.mark.parametrize("union", [AnyObjective, AnyFilter, AnyView, Weighting])
+def test_everything_that_a_recipe_may_name_is_a_technique(recipes, union):
+    assert len(kinds(union)) > 2
+    assert kinds(union) - named(list(recipes.values())) == set()
+
+
+def test_they_can_be_compared(recipes):
+    assert set(load_agreeing(FILES, [])) == {"base", *recipes}
+
+
+def test_no_two_are_the_same(recipes):
+    texts = [json.dumps(recipe, sort_keys=True) for recipe in recipes.values()]
+    assert len(set(texts)) == len(texts)
+
+
+@pytest.mark.parametrize("path", TECHNIQUES, ids=lambda path: path.stem)
+def test_each_says_what_it_is_and_what_to_expect(path: Path):
+    first, second, base, *_ = path.read_text(encoding="utf-8").splitlines()
+    assert first.startswith("# ")
+    assert second.startswith("# ")
+    assert base == "base: base.yaml"
+
+
+@pytest.mark.timeout(1200)
+def test_all_run(make_source, tmp_path):
+    source = make_source(tmp_path, users=40, items=120, events=1200)
+    model = "{kind: sasrec, width: 8, blocks: 1, history: 10}"
+    options = [
+        f"dataset={{source: {source}, name: tiny}}",
+        f"teacher={{kind: recommender, model: {model}, training: {{epochs: 1}}}}",
+        f"student={model}",
+        "training={epochs: 1, batch_size: 32}",
+        "evaluation={seeds: 1, resamples: 1000, latency_requests: 0}",
+        "trackers=[]",
+    ]
+    assignments = [part for option in options for part in ("--set", option)]
+    into = ["--into", str(tmp_path / "run"), "--quiet"]
+    assert run(["compare", *map(str, FILES), *into, *assignments]) == 0
+    content = json.loads((tmp_path / "run/leaderboard/leaderboard.json").read_text())
+    assert {entry["name"] for entry in content["ranking"]} == {path.stem for path in TECHNIQUES}
+    assert all(entry["training"]["seconds"] > 0 for entry in content["ranking"])
