@@ -85,7 +85,7 @@ def test_movielens_is_read_as_published(
 
 
 def _write_ordered(folder: Path) -> None:
-    """User 1 rated items 1 to 6; 5 and 6 are the test, 6 the latest though it stands first; 4 is valid."""
+    """User 1 rated items 1 to 6; 5 and then 6 are the test, 4 is valid."""
     _write_1m(folder)
     (folder / "ratings.dat").unlink()
     ratings = (
@@ -93,8 +93,7 @@ def _write_ordered(folder: Path) -> None:
     )
     (folder / "ratings_no_timestamp.tsv.gz").write_bytes(gzip.compress(ratings.encode()))
     (folder / "chrono_valid_10pct.tsv").write_text("user\titem\tcertain\n1\t4\t1\n")
-    (folder / "chrono_test_20pct.tsv").write_text("user\titem\tcertain\n1\t6\t1\n1\t5\t0\n")
-    (folder / "latest_item_per_user.tsv").write_text("user\titem\trating\ttimestamp\n1\t6\t3\t99\n")
+    (folder / "chrono_test_20pct.tsv").write_text("user\titem\tcertain\n1\t5\t1\n1\t6\t0\n")
 
 
 def test_movielens_with_order_files_is_put_in_order(tmp_path: Path) -> None:
