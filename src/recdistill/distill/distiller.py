@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from recdistill.data.dataset import Dataset
+from recdistill.distill.correspondence import check_correspondence
 from recdistill.distill.course import Course
 from recdistill.distill.initialise import TeacherInit, inherit_features, inherit_vectors
 from recdistill.distill.lookup import Lookup, lookups
@@ -85,6 +86,8 @@ def _heard(dataset: Dataset, signals: Signals | None, recipe: Recipe) -> dict[st
     for kind in recipe.needs:
         Expectation(dataset=about).check(signals[kind].manifest, signals[kind].folder)
     heard = lookups(signals, dataset, recipe.needs)
+    for lookup in heard.values():
+        check_correspondence(lookup, dataset)
     terms = [term for phase in recipe.taught for term in phase.objectives]
     for advice in scrutinise(terms, heard):
         _log.warning(advice)
