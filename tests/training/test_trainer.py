@@ -538,11 +538,28 @@ def test_a_polite_kill_is_obeyed_after_a_checkpoint(tmp_path):
     usual = signal.signal(signal.SIGTERM, lambda number, frame: heard.append(number))
     try:
         module = Toy()
-        fit(module, options=run(tmp_path), loss=interrupting(module, 4, signal.SIGTERM))
+        # The handler does nothing about it, but what was stopped is not done.
+        with pytest.raises(KeyboardInterrupt):
+            fit(module, options=run(tmp_path), loss=interrupting(module, 4, signal.SIGTERM))
     finally:
         signal.signal(signal.SIGTERM, usual)
     assert heard == [signal.SIGTERM]
     assert max((tmp_path / "checkpoints").iterdir()).name == "step-000000005"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_the_process_ignores_does_not_stop_it(tmp_path, number):
+    """Jobs in the background and under `nohup` ignore Ctrl-C; half a training must not pass for a whole."""
+    smooth, log = fit()
+    usual = signal.signal(number, signal.SIG_IGN)
+    try:
+        module = Toy()
+        _, undisturbed = fit(module, options=run(tmp_path), loss=interrupting(module, 4, number))
+        assert signal.getsignal(number) == signal.SIG_IGN
+    finally:
+        signal.signal(number, usual)
+    assert undisturbed.steps == log.steps
+    assert same(tensors(module), tensors(smooth))
 
 
 def test_a_second_ctrl_c_stops_at_once(tmp_path):

@@ -17,9 +17,14 @@ class Interruption:
     signal: int | None = None
 
     def obey(self) -> None:
-        """Let the signal do what it would have done, once the usual handlers are back."""
+        """Let the signal do what it would have done, once the usual handlers are back.
+
+        Raises:
+            KeyboardInterrupt: that was nothing; but the work was stopped, and nobody may take it for done.
+        """
         if self.signal is not None:
             signal.raise_signal(self.signal)
+            raise KeyboardInterrupt
 
 
 @contextmanager
@@ -27,14 +32,16 @@ def postponed_interruption() -> Generator[Interruption, None, None]:
     """Note the first SIGINT or SIGTERM instead of obeying it; after that, the next one is obeyed at
     once.
 
-    The noted signal is obeyed when the block ends. Outside the main thread, which alone receives
-    signals, nothing is changed.
+    The noted signal is obeyed when the block ends. A signal that the process ignores (as background jobs
+    and `nohup` have it) stays ignored. Outside the main thread, which alone receives signals, nothing is
+    changed.
     """
     noted = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield noted
         return
-    usual = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    usual = {number: kept for number, kept in handlers.items() if kept != signal.SIG_IGN}
 
     def note(number: int, frame: Any) -> None:
         noted.signal = number
