@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import venv
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cache
@@ -22,10 +23,20 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
+from platformdirs import user_cache_path
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
 _PEAK_SOURCE = Path(__file__).resolve().parent / "evaluation_workers" / "fma_peak.c"
 _PACKAGES = ("numpy", "polars", "pyarrow", "pandas", "duckdb", "torch", "onnxruntime")
+
+
+_TORCH = "torch==2.13.0"
+_PEERS = {
+    "rectools": ("rectools[torch]==0.19.0",),
+    "replay": ("replay-rec[torch]==0.22.0", "lightning"),
+    "recbole": ("recbole",),
+}
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,18 @@ class Claim:
     def __str__(self) -> str:
         mark = "holds" if self.holds else "DOES NOT HOLD"
         return f"{mark}: {self.claim}: {self.value:.4g} ({self.bound} {self.target:.4g})"
+
+
+def environment_of(peer: str) -> Path:
+    """The interpreter of a peer's own environment, installed on first use."""
+    folder = user_cache_path("recdistill") / "benchmarks" / peer
+    python = folder / "bin" / "python"
+    if not (folder / ".complete").exists():
+        venv.create(folder, with_pip=True, clear=True)
+        for packages in ((_TORCH,), _PEERS[peer]):
+            subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
+        (folder / ".complete").touch()
+    return python
 
 
 def environment() -> dict[str, Any]:

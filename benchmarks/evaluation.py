@@ -19,14 +19,12 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
-import venv
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from common import Claim, finish, peak_by, peak_gflops
+from common import Claim, environment_of, finish, peak_by, peak_gflops
 
 HERE = Path(__file__).resolve().parent / "evaluation_workers"
 WIDTH = 64
@@ -70,15 +68,6 @@ class Contestant:
             if line.startswith("{"):
                 return json.loads(line)
         raise SystemExit(f"{self.name} ended early (exit code {self.process.wait()})")
-
-
-def peer_python(name: str, folder: Path) -> Path:
-    """The interpreter of a peer's own environment, made on first use."""
-    python = folder / name / "bin" / "python"
-    if not python.exists():
-        venv.create(folder / name, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", name], check=True)
-    return python
 
 
 def _one_thread() -> dict[str, str]:
@@ -176,9 +165,6 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--size", choices=SIZES, default="small")
-    parser.add_argument(
-        "--peers", type=Path, default=Path(tempfile.gettempdir()) / "recdistill-peers"
-    )
     options = parser.parse_args()
     small, large = SIZES[options.size]
     rows: list[dict[str, Any]] = []
@@ -186,7 +172,7 @@ def main() -> None:
         script = f"{PEERS[peer]}_worker.py"
         contestants = [
             Contestant("RecDistill", Path(sys.executable), "recdistill_worker.py"),
-            Contestant(peer, peer_python(PEERS[peer], options.peers), script),
+            Contestant(peer, environment_of(PEERS[peer]), script),
         ]
         rows += compare(contestants, SIZES[options.size][items], items)
     finish("evaluation", options.size, rows, claims(rows))

@@ -20,23 +20,17 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import venv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from common import ROOT, Claim, finish, peak_by, peak_gflops
-from platformdirs import user_cache_path
+from common import ROOT, Claim, environment_of, finish, peak_by, peak_gflops
 
 WORKERS = Path(__file__).resolve().parent / "training_workers"
 WIDTH, BLOCKS, BATCH, DROPOUT = 64, 2, 256, 0.2
-RIVALS = {
-    "rectools": ("rectools[torch]==0.19.0",),
-    "replay": ("replay-rec[torch]==0.22.0", "lightning"),
-}
-TORCH = "torch==2.13.0"
+RIVALS = ("rectools", "replay")
 
 
 @dataclass(frozen=True)
@@ -122,18 +116,6 @@ def made_up(name: str, users: int, items: int, mean: float, least: int) -> Histo
     )
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     return Histories(name, values, offsets, items, synthetic=True)
-
-
-def environment_of(rival: str) -> Path:
-    """The interpreter of a rival's own environment, installed on first use."""
-    folder = user_cache_path("recdistill") / "benchmarks" / rival
-    python = folder / "bin" / "python"
-    if not (folder / ".complete").exists():
-        venv.create(folder, with_pip=True, clear=True)
-        for packages in ((TORCH,), RIVALS[rival]):
-            subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
-        (folder / ".complete").touch()
-    return python
 
 
 def start(
