@@ -23,8 +23,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Literal
 
-from platformdirs import user_cache_path
-
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
 _PEAK_SOURCE = Path(__file__).resolve().parent / "evaluation_workers" / "fma_peak.c"
@@ -60,6 +58,9 @@ class Claim:
 
 def environment_of(peer: str) -> Path:
     """The interpreter of a peer's own environment, installed on first use."""
+    # Not above: peers import this file too, from environments that lack it.
+    from platformdirs import user_cache_path
+
     folder = user_cache_path("recdistill") / "benchmarks" / peer
     python = folder / "bin" / "python"
     if not (folder / ".complete").exists():
