@@ -9,13 +9,11 @@ import pytest
 import torch
 from spoken import WIDTH, oracle, speak
 
-from recdistill.data.batches import TrainingBatches
 from recdistill.distill.filters import Disagreement, TeacherRight
 from recdistill.distill.lookup import lookups
 from recdistill.distill.loss import DistillationLoss
 from recdistill.distill.objectives import KL, MSE, Align, HardLabel, NextItem
-from recdistill.models.sasrec import SASRec
-from recdistill.training.step import Moment, TorchBatch
+from recdistill.training.step import Moment
 
 START = Moment(step=0, steps=11, epoch=0, feedback={})
 MIDDLE = Moment(step=5, steps=11, epoch=0, feedback={})
@@ -24,20 +22,6 @@ MIDDLE = Moment(step=5, steps=11, epoch=0, feedback={})
 @pytest.fixture(scope="module")
 def partial(tiny_dataset, tmp_path_factory):
     return speak(tmp_path_factory.mktemp("partial"), tiny_dataset, skip=20)
-
-
-@pytest.fixture
-def student(tiny_dataset):
-    model = SASRec.for_dataset(tiny_dataset, width=8, blocks=1, history=10, dropout=0.0)
-    torch.manual_seed(1)
-    with torch.no_grad():
-        model.network.items.vectors.normal_(std=0.5)
-    return model
-
-
-@pytest.fixture(scope="module")
-def batch(tiny_dataset):
-    return TorchBatch.of(TrainingBatches(tiny_dataset.train.histories, 10, 16, 0).batch(0, 0))
 
 
 def make(student, dataset, signals, *objectives):

@@ -15,26 +15,11 @@ from recdistill.distill.lookup import lookups
 from recdistill.distill.loss import DistillationLoss
 from recdistill.distill.objectives import KL, MSE, Align, NextItem
 from recdistill.distill.weighting import Fixed, GradientNorm, Uncertainty
-from recdistill.models.sasrec import SASRec
 from recdistill.training.options import TrainingConfig
 from recdistill.training.step import Moment, TorchBatch
 
 START = Moment(step=0, steps=11, epoch=0, feedback={})
 TERMS = (NextItem(weight=0.5), KL(temperature=2.0), MSE(weight=0.1))
-
-
-@pytest.fixture
-def student(tiny_dataset):
-    model = SASRec.for_dataset(tiny_dataset, width=8, blocks=1, history=10, dropout=0.0)
-    torch.manual_seed(1)
-    with torch.no_grad():
-        model.network.items.vectors.normal_(std=0.5)
-    return model
-
-
-@pytest.fixture(scope="module")
-def batch(tiny_dataset):
-    return TorchBatch.of(TrainingBatches(tiny_dataset.train.histories, 10, 16, 0).batch(0, 0))
 
 
 @pytest.fixture
