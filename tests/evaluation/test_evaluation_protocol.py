@@ -21,8 +21,9 @@ from recdistill.evaluation.evaluation import Evaluation
 from recdistill.evaluation.examples import draw, examples
 from recdistill.evaluation.metrics import parse
 from recdistill.evaluation.options import EvaluationConfig
-from recdistill.evaluation.protocol import evaluate, filters_seen, repeats
+from recdistill.evaluation.protocol import evaluate, filters_seen
 from recdistill.evaluation.roles import POPULARITY, STUDENT, TEACHER, TWIN
+from recdistill.models.validation import takes_repeat
 from recdistill.progress import LineProgress
 
 METRICS = ("ndcg@10", "recall@20", "mrr", "coverage@10", "novelty@10", "gini@10")
@@ -282,7 +283,7 @@ def test_examples_are_drawn_by_lot_and_told_with_titles(
 
 
 def test_items_seen_are_filtered_unless_people_take_items_again(dataset: Dataset) -> None:
-    assert repeats(dataset.train)
+    assert takes_repeat(dataset.train.histories)
     assert not filters_seen(EvaluationConfig(), dataset.train)
     assert filters_seen(EvaluationConfig(filter_seen=True), dataset.train)
     found = evaluate(

@@ -20,6 +20,7 @@ from recdistill.evaluation.options import EvaluationConfig
 from recdistill.evaluation.ranker import RankingOptions, rank_cases
 from recdistill.evaluation.rankings import Ranking
 from recdistill.models.recommender import Recommender
+from recdistill.models.validation import takes_repeat
 from recdistill.progress import Progress, SilentProgress
 
 Models = Mapping[str, Recommender | Sequence[Recommender]]
@@ -77,14 +78,7 @@ def evaluate(
 
 def filters_seen(config: EvaluationConfig, train: Interactions) -> bool:
     """Whether lists leave out what the history holds; by default unless users take items again."""
-    return not repeats(train) if config.filter_seen is None else config.filter_seen
-
-
-def repeats(train: Interactions) -> bool:
-    """Whether any user took any item more than once."""
-    users = np.repeat(np.arange(train.num_users, dtype=np.int64), np.diff(train.offsets))
-    keys = np.sort((users << 32) | train.items)
-    return bool((keys[1:] == keys[:-1]).any())
+    return not takes_repeat(train.histories) if config.filter_seen is None else config.filter_seen
 
 
 def popularity_of(dataset: Dataset) -> Int64[np.ndarray, " items"]:
