@@ -19,7 +19,7 @@ from recdistill.distill.lookup import Lookup, lookups
 from recdistill.distill.loss import DistillationLoss
 from recdistill.distill.phases import Phase, epochs_of, kind_named
 from recdistill.errors import ConfigError, nearest
-from recdistill.models.recommender import SequenceModel
+from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.models.validation import validation
 from recdistill.signals.kinds import SignalKind
 from recdistill.teachers.labelling import label
@@ -43,6 +43,7 @@ class Course:
         training: hyper-parameters; its epochs are shared among the phases.
         run: where and how it happens.
         further: what decides the result besides, as plain data.
+        teacher: the given teacher's model, for terms that ask it inside the step.
     """
 
     student: SequenceModel
@@ -51,6 +52,7 @@ class Course:
     training: TrainingConfig
     run: RunOptions
     further: Mapping[str, Any]
+    teacher: Recommender | None = None
 
     def take(self, phases: tuple[Phase, ...]) -> TrainingLog:
         """Train through all `phases`; interrupted, the next call goes on in the phase that was under way."""
@@ -109,7 +111,9 @@ class Course:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(run.seed)  # projections begin at random, and must begin alike again
             counts = torch.from_numpy(popularity).float()
-            loss = DistillationLoss(student, phase.objectives, heard, counts, phase.weighting)
+            loss = DistillationLoss(
+                student, phase.objectives, heard, counts, phase.weighting, self.teacher
+            )
         judge = validation(student, dataset)
         return Trainer(training, run).fit(student.network, batches, loss, judge, self.further)
 

@@ -21,7 +21,7 @@ from recdistill.distill.scrutiny import scrutinise
 from recdistill.errors import ConfigError
 from recdistill.models.fitting import require_same_catalogue
 from recdistill.models.item_encoders import IdItems, OffsetItems
-from recdistill.models.recommender import SequenceModel
+from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.signals import Expectation, Signals
 from recdistill.signals.manifest import DatasetIdentity
 from recdistill.training.log import TrainingLog
@@ -37,6 +37,7 @@ def distill(
     recipe: Recipe | Sequence[Objective] | Mapping[str, Any] | None = None,
     training: TrainingConfig | None = None,
     run: RunOptions | None = None,
+    teacher: Recommender | None = None,
 ) -> TrainingLog:
     """Train `student` by `recipe`, and leave it in its best validated state.
 
@@ -50,6 +51,7 @@ def distill(
         recipe: a `Recipe`, its objectives, or plain data; `None` is `[NextItem()]`.
         training: hyper-parameters of the loop.
         run: where and how it runs; with a folder, training resumes after any interruption.
+        teacher: the model of a teacher that terms ask inside the step (`of: teacher`, `of: member`).
 
     Returns:
         The learning curve with every term, plain and weighted, and the schedules' values.
@@ -73,7 +75,7 @@ def distill(
         )
     student.dataset = dataset
     further = _identity(student, dataset, signals, recipe)
-    return Course(student, dataset, heard, training, run, further).take(recipe.course)
+    return Course(student, dataset, heard, training, run, further, teacher).take(recipe.course)
 
 
 def _heard(dataset: Dataset, signals: Signals | None, recipe: Recipe) -> dict[str, Lookup]:

@@ -12,7 +12,7 @@ from jaxtyping import Bool, Int64, UInt64
 from torch import Tensor
 
 from recdistill.data.dataset import Dataset
-from recdistill.distill.objectives.contract import Signal
+from recdistill.distill.places import Signal
 from recdistill.errors import SignalError
 from recdistill.signals import Signals
 from recdistill.signals.kinds import SignalKind

@@ -3,37 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypeVar
+from dataclasses import replace
 
+import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from recdistill.distill.companions import Companion
+from recdistill.distill.doors import Doors
 from recdistill.distill.filters import Heard
 from recdistill.distill.lookup import Lookup
-from recdistill.distill.objectives import LogitObjective, Objective, VectorObjective
-from recdistill.distill.objectives.contract import Knobs, Places, Signal
+from recdistill.distill.objectives.contract import (
+    LiveObjective,
+    LogitObjective,
+    Objective,
+    Places,
+    VectorObjective,
+)
+from recdistill.distill.output import Output
+from recdistill.distill.present import Present, tuned
 from recdistill.distill.pulls import pulls
-from recdistill.distill.schedules import Scheduled
-from recdistill.distill.terms import LogitTerm, Output, VectorTerm, described
+from recdistill.distill.speakers import said
+from recdistill.distill.terms import LiveTerm, LogitTerm, Term, VectorTerm, described
+from recdistill.distill.voices import Voices
 from recdistill.distill.weighting import Fixed, Weighting
+from recdistill.models.internals import Anatomy
 from recdistill.models.logits import Logits, chunked
-from recdistill.models.recommender import SequenceModel
+from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.training.step import Moment, StepLoss, TorchBatch
 
 _VECTORS_LOOKED_AT = 20_000
 """From how many of the teacher's vectors a bridge learns their statistics."""
 
-_Kind = TypeVar("_Kind", bound=Objective)
-_Part = TypeVar("_Part", bound=Scheduled)
-
 
 class DistillationLoss(nn.Module):
     """The weighted sum of the terms, each a mean over where it is defined.
 
-    Terms over logits share one pass over the chunks of the batch; terms over vectors follow. What
-    the terms learn (projections) are parameters of this module, not of the student: trained with
-    it and left behind. A term whose weight is 0 at the moment costs nothing.
+    Terms over logits share one pass over the chunks of the batch (one for each head that they read at); terms
+    over vectors and over live models follow. What the terms learn (projections, heads) are parameters of this
+    module, not of the student: trained with it and left behind. A term whose weight is 0 at the moment costs
+    nothing.
     """
 
     _popularity: Tensor
@@ -45,20 +55,35 @@ class DistillationLoss(nn.Module):
         lookups: Mapping[str, Lookup],
         popularity: Float[Tensor, " items"],
         weighting: Weighting | None = None,
+        teacher: Recommender | None = None,
     ) -> None:
         """`lookups` holds every kind of signal that is named; `popularity` counts items; `weighting`
-        says how terms share the say beyond their weights."""
+        says how terms share the say beyond their weights; `teacher` is asked inside the step.
+
+        Raises:
+            ConfigError: an objective compares what these models do not have.
+        """
         super().__init__()
         self.register_buffer("_popularity", popularity, persistent=False)
-        self._student = student
-        self._lookups = lookups
+        self._student, self._lookups = student, lookups
         self._over_logits = [term for term in objectives if isinstance(term, LogitObjective)]
-        self._over_vectors = [term for term in objectives if isinstance(term, VectorObjective)]
-        self._bridges = nn.ModuleList(self._bridge(term) for term in self._over_vectors)
-        labels = [term.label for term in (*self._over_logits, *self._over_vectors)]
+        beside = [term for term in objectives if isinstance(term, VectorObjective | LiveObjective)]
+        self._voices = Voices(objectives, student, teacher)
+        width = student.item_table().shape[1]
+        self._doors = Doors([term.head for term in self._over_logits], student.network, width)
+        self._over_vectors = [term for term in beside if isinstance(term, VectorObjective)]
+        self._over_models = [term for term in beside if isinstance(term, LiveObjective)]
+        self._beside = [term.label for term in beside]
+        self._bridges = nn.ModuleList(self._bridge(term) for term in beside)
+        labels = [term.label for term in (*self._over_logits, *beside)]
         self._balance = (weighting or Fixed()).balance(labels)
 
-    def _bridge(self, objective: VectorObjective) -> nn.Module:
+    def _bridge(self, objective: VectorObjective | LiveObjective) -> nn.Module:
+        if isinstance(objective, LiveObjective):
+            teacher = self._voices.of(objective.of).model.network
+            sides = Anatomy.of(self._student.network), Anatomy.of(teacher)
+            objective.fit(*sides)
+            return objective.bridge(*sides)
         table = self._student.item_table()
         lookup = self._lookups[str(objective.source)]
         vectors = lookup.sample(_VECTORS_LOOKED_AT)["vectors"].float()
@@ -66,21 +91,24 @@ class DistillationLoss(nn.Module):
 
     def forward(self, batch: TorchBatch, moment: Moment) -> StepLoss:
         """The loss of `batch` at `moment`."""
-        table = self._student.item_table()
-        output = Output(batch, self._student.encode(batch, table), table)
+        if self.training:
+            self._voices.follow(self._student.network)
+        present = Present.at(moment, self._over_logits, self._over_vectors, self._over_models)
+        output = Output.of(self._student, batch, watch=present.watches)
+        others = self._voices.about(output, present.companions)
         places = Places(batch.targets.clamp_min(0), self._popularity)
-        over_logits, over_vectors = self._logit_terms(batch, moment), self._vector_terms(moment)
-        terms = (*over_logits, *over_vectors)
+        over_logits = self._logit_terms(present, batch, others, moment)
+        beside = [*self._vector_terms(present), *self._live_terms(present, others)]
+        terms: tuple[Term, ...] = (*over_logits, *beside)
         labels = [term.objective.label for term in terms]
         if self.training:
             self._balance.observe(
-                moment.step, labels, lambda: pulls(output, places, over_logits, over_vectors)
+                moment.step, labels, lambda: pulls(output, places, over_logits, beside)
             )
         factors, count = self._balance.factors(labels), len(over_logits)
         total, sums = self._logit_loss(output, places, over_logits, factors[:count])
         further = [
-            term(output) * factor
-            for term, factor in zip(over_vectors, factors[count:], strict=True)
+            term(output) * factor for term, factor in zip(beside, factors[count:], strict=True)
         ]
         weights = factors.new_tensor([term.knobs["weight"] for term in terms])
         price = (weights * self._balance.price(labels)).sum()
@@ -95,19 +123,30 @@ class DistillationLoss(nn.Module):
         terms: Sequence[LogitTerm],
         factors: Float[Tensor, " terms"],
     ) -> tuple[Float[Tensor, ""], Float[Tensor, " terms"]]:
-        if not terms:
-            # Nothing to learn, but still of this graph.
-            return output.states.sum() * 0.0, factors.detach()
+        """One pass over the logits of each head; the values of the terms in their own order."""
+        # Were there no term at all, still of this graph.
+        total, sums = output.states.sum() * 0.0, factors.detach().clone()
+        for head in dict.fromkeys(term.objective.head for term in terms):
+            chosen = [place for place, term in enumerate(terms) if term.objective.head == head]
+            some, weights = [terms[place] for place in chosen], factors[chosen]
 
-        def of_chunk(logits: Logits, part: slice) -> Float[Tensor, " terms"]:
-            return torch.stack([term(logits, places, part) for term in terms]) * factors
+            def of_chunk(
+                logits: Logits,
+                part: slice,
+                some: Sequence[LogitTerm] = some,
+                weights: Float[Tensor, " terms"] = weights,
+            ) -> Float[Tensor, " terms"]:
+                return torch.stack([term(logits, places, part) for term in some]) * weights
 
-        dense = any(term.objective.dense for term in terms)
-        return chunked(output.states, output.table, of_chunk, [factors], dense=dense)
+            states = self._doors.read(head, output)
+            dense = any(term.objective.dense for term in some)
+            more, found = chunked(states, output.table, of_chunk, [weights], dense=dense)
+            total, sums[chosen] = total + more, found
+        return total, sums
 
     def _shown(
         self,
-        terms: Sequence[LogitTerm | VectorTerm],
+        terms: Sequence[Term],
         weighted: Sequence[Float[Tensor, ""]],
         factors: Float[Tensor, " terms"],
     ) -> dict[str, Tensor]:
@@ -116,47 +155,65 @@ class DistillationLoss(nn.Module):
             shown |= described(term.objective, term.knobs, part, factor)
         return shown
 
-    def _logit_terms(self, batch: TorchBatch, moment: Moment) -> list[LogitTerm]:
-        """The logit terms that count now; each kind of signal is read once for the whole batch."""
-        present = _present(self._over_logits, moment)
+    def _logit_terms(
+        self,
+        present: Present,
+        batch: TorchBatch,
+        others: Mapping[Companion, Output],
+        moment: Moment,
+    ) -> list[LogitTerm]:
+        """The logit terms that count now; each signal is read, or asked for, once for the whole batch."""
         events = batch.events.numpy(force=True)
-        spoken: dict[str | None, Signal] = {None: {}}
-        for source in {term.source for term, _ in present if term.source}:
-            spoken[source] = self._lookups[source].read(events, batch.events.device)
+        spoken: dict[tuple[str | None, Companion | None], Heard] = {}
+        for term, _ in present.over_logits:
+            if (term.hears, term.of) not in spoken:
+                spoken[term.hears, term.of] = self._heard(term, events, batch, others)
         return [
-            LogitTerm(term, knobs, self._heard(term, spoken, batch), _tuned(term.filters, moment))
-            for term, knobs in present
+            LogitTerm(
+                term,
+                knobs,
+                self._counted(term, spoken[term.hears, term.of], batch),
+                tuned(term.filters, moment),
+            )
+            for term, knobs in present.over_logits
         ]
 
     def _heard(
-        self, term: LogitObjective, spoken: Mapping[str | None, Signal], batch: TorchBatch
+        self,
+        term: LogitObjective,
+        events: Int64[np.ndarray, " positions"],
+        batch: TorchBatch,
+        others: Mapping[Companion, Output],
     ) -> Heard:
-        counts = self._defined(term, batch).to(self._popularity.dtype)
-        kind = self._lookups[term.source].kind if term.source else None
-        return Heard(spoken[term.source], counts, getattr(kind, "temperature", 1.0))
+        """What is said to `term` at every position, and where anything is."""
+        everywhere = torch.ones(len(batch), device=batch.events.device)
+        if term.hears is None:
+            return Heard({}, everywhere)
+        if term.of is not None:
+            return Heard(said(others[term.of], term.of.says(term.hears)), everywhere)
+        lookup = self._lookups[term.hears]
+        has = torch.from_numpy(lookup.has(events)).to(everywhere)
+        heat = getattr(lookup.kind, "temperature", 1.0)
+        return Heard(lookup.read(events, batch.events.device), has, heat)
 
-    def _defined(self, objective: LogitObjective, batch: TorchBatch) -> Bool[Tensor, " positions"]:
-        """The positions at which `objective` has what it compares."""
-        known = batch.targets >= 0
-        defined = known if objective.needs_target else torch.ones_like(known)
-        if objective.source is None:
-            return defined
-        has = self._lookups[objective.source].has(batch.events.numpy(force=True))
-        return defined & torch.from_numpy(has).to(defined.device)
+    def _counted(self, term: LogitObjective, heard: Heard, batch: TorchBatch) -> Heard:
+        """The same, where `term` has what it compares."""
+        heard = replace(heard, counts=heard.counts.to(self._popularity.dtype))
+        return heard.only(batch.targets >= 0) if term.needs_target else heard
 
-    def _vector_terms(self, moment: Moment) -> list[VectorTerm]:
-        bridges = dict(zip((term.label for term in self._over_vectors), self._bridges, strict=True))
+    def _vector_terms(self, present: Present) -> list[VectorTerm]:
         return [
-            VectorTerm(term, knobs, bridges[term.label], self._lookups[str(term.source)])
-            for term, knobs in _present(self._over_vectors, moment)
+            VectorTerm(
+                term,
+                knobs,
+                self._bridges[self._beside.index(term.label)],
+                self._lookups[str(term.source)],
+            )
+            for term, knobs in present.over_vectors
         ]
 
-
-def _present(objectives: Sequence[_Kind], moment: Moment) -> list[tuple[_Kind, Knobs]]:
-    """The objectives of positive weight at `moment`, with the values of their schedules."""
-    return [(term, knobs) for term, knobs in _tuned(objectives, moment) if knobs["weight"] > 0]
-
-
-def _tuned(parts: Sequence[_Part], moment: Moment) -> list[tuple[_Part, Knobs]]:
-    """Objectives or filters, each with the present values of its schedules."""
-    return [(part, part.knobs(moment.progress, moment.feedback)) for part in parts]
+    def _live_terms(self, present: Present, others: Mapping[Companion, Output]) -> list[LiveTerm]:
+        return [
+            LiveTerm(term, knobs, self._bridges[self._beside.index(term.label)], others[term.of])
+            for term, knobs in present.over_models
+        ]

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, TypeAdapter, field_validator
+from pydantic import Field, PositiveFloat, TypeAdapter, field_validator, model_validator
 
 from recdistill.data.views import AnyView
+from recdistill.distill.heads import Served
 from recdistill.distill.objectives import AnyObjective, LogitObjective, NextItem, Objective
-from recdistill.distill.weighting import Fixed, Weighting
+from recdistill.distill.objectives.contract import LiveObjective
+from recdistill.distill.weighting import Fixed, GradientNorm, Weighting
 from recdistill.settings import Settings
 from recdistill.signals.kinds import SignalKind
 
@@ -39,6 +41,20 @@ class Terms(Settings):
                 "merge them, or give each a `name` of its own"
             )
         return objectives
+
+    @model_validator(mode="after")
+    def _measurable(self) -> Terms:
+        """Gradients are measured at the served states; what happens elsewhere has none there."""
+        if isinstance(self.weighting, GradientNorm):
+            for term in self.objectives:
+                if isinstance(term, LiveObjective) or not isinstance(
+                    getattr(term, "head", None), Served | None
+                ):
+                    raise ValueError(
+                        f"`weighting: {{kind: gradient-norm}}` cannot measure '{term.label}', which looks inside "
+                        "the student; use `fixed` or `uncertainty`"
+                    )
+        return self
 
     @property
     def sources(self) -> frozenset[str]:
@@ -85,7 +101,15 @@ def kind_named(name: str, says: dict[str, SignalKind]) -> SignalKind:
 def check_terms(terms: Terms, says: dict[str, SignalKind]) -> None:
     """Raise `ConfigError` when signals of these kinds and settings cannot serve a term or a filter."""
     for objective in terms.objectives:
-        kind = says[objective.source] if objective.source else None
+        kind = _heard_by(objective, says)
         objective.check(kind)
         for each in objective.filters if isinstance(objective, LogitObjective) else ():
             each.check(kind, f"Objective '{objective.label}'")
+
+
+def _heard_by(objective: Objective, says: dict[str, SignalKind]) -> SignalKind | None:
+    """The kind of signal that reaches `objective`, with its settings."""
+    if objective.hears is None:
+        return None
+    who = objective.companion
+    return who.says(objective.hears) if who else says[objective.hears]

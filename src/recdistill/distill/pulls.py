@@ -9,8 +9,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from recdistill.distill.output import Output
 from recdistill.distill.places import Places
-from recdistill.distill.terms import LogitTerm, Output, VectorTerm
+from recdistill.distill.terms import LiveTerm, LogitTerm, VectorTerm
 from recdistill.models._chunks import PickedLogits
 
 _POSITIONS = 256
@@ -21,7 +22,7 @@ def pulls(
     output: Output,
     places: Places,
     over_logits: Sequence[LogitTerm],
-    over_vectors: Sequence[VectorTerm],
+    beside: Sequence[VectorTerm | LiveTerm],
 ) -> Float[Tensor, " terms"]:
     """‖∂L_i / ∂(states, item vectors)‖ of each term's plain loss, without its weight.
 
@@ -35,7 +36,7 @@ def pulls(
     norms = [_norm(lambda term=term: _on(term, some, table, places, part), (some, table), term)
              for term in over_logits]  # fmt: skip
     whole = replace(output, states=every, table=table)
-    norms += [_norm(lambda term=term: term(whole), (every, table), term) for term in over_vectors]
+    norms += [_norm(lambda term=term: term(whole), (every, table), term) for term in beside]
     return torch.stack(norms)
 
 
@@ -50,7 +51,7 @@ def _on(
 def _norm(
     loss: Callable[[], Float[Tensor, ""]],
     sources: Sequence[Tensor],
-    term: LogitTerm | VectorTerm,
+    term: LogitTerm | VectorTerm | LiveTerm,
 ) -> Float[Tensor, ""]:
     found = torch.autograd.grad(loss(), sources, allow_unused=True, materialize_grads=True)
     norms = torch.stack([gradient.float().norm() for gradient in found])

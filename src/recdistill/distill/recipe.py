@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import model_validator
 
+from recdistill.distill.companions import Member, Teacher
 from recdistill.distill.initialise import TeacherInit
 from recdistill.distill.objectives import NextItem, Objective
 from recdistill.distill.phases import Phase, Terms, check_terms, kind_named
@@ -54,9 +55,18 @@ class Recipe(Terms):
         started = {self.init.what} if self.init else set[str]()
         return frozenset(started).union(*(phase.sources for phase in self.taught))
 
+    @property
+    def asks(self) -> bool:
+        """Whether a term asks the given teacher inside the training step."""
+        return any(
+            isinstance(term.companion, Teacher | Member)
+            for phase in self.course
+            for term in phase.objectives
+        )
+
     def untaught(self) -> Recipe:
         """Only those of its terms that need no teacher, in one phase: the undistilled twin's recipe."""
-        own = tuple(term for term in self.course[0].objectives if term.source is None)
+        own = tuple(term for term in self.course[0].objectives if not term.taught)
         return Recipe(objectives=own or (NextItem(),))
 
     def check(self, says: Mapping[str, SignalKind], teacher: str = "the teacher") -> None:

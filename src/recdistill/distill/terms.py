@@ -13,47 +13,14 @@ from recdistill.distill.filters import Filter, Heard
 from recdistill.distill.lookup import Lookup
 from recdistill.distill.objectives.contract import (
     Knobs,
+    LiveObjective,
     LogitObjective,
     Objective,
     Places,
-    Signal,
     VectorObjective,
 )
+from recdistill.distill.output import Output
 from recdistill.models.logits import Logits
-from recdistill.training.step import TorchBatch
-
-
-@dataclass(frozen=True)
-class Output:
-    """What the student says about a batch.
-
-    Attributes:
-        batch: the packed histories.
-        states: what it knows after each position.
-        table: its item vectors.
-    """
-
-    batch: TorchBatch
-    states: Float[Tensor, "positions width"]
-    table: Float[Tensor, "items width"]
-
-    def pairs(self, lookup: Lookup, most: int) -> tuple[Float[Tensor, "rows width"], Signal]:
-        """What the student holds, and what the teacher said, about the same items or positions.
-
-        Args:
-            lookup: whether about items or about contexts, it knows.
-            most: at most so many pairs, drawn among those of which the teacher spoke; the random
-                numbers are those of the training step.
-        """
-        if lookup.about_items:
-            held, subjects = self.table, torch.cat([self.batch.items, self.batch.targets]).unique()
-            rows = subjects
-        else:
-            held, subjects = self.states, self.batch.events
-            rows = torch.arange(len(subjects), device=subjects.device)
-        spoken = torch.from_numpy(lookup.has(subjects.numpy(force=True))).nonzero().squeeze(1)
-        chosen = spoken[torch.randperm(len(spoken))[:most].sort().values].to(rows.device)
-        return held[rows[chosen]], lookup.read(subjects[chosen].numpy(force=True), held.device)
 
 
 @dataclass(frozen=True)
@@ -114,6 +81,33 @@ class VectorTerm:
             sides = student.float(), signal["vectors"].float()
             losses = self.objective(*sides, self.bridge, self.knobs)
         return losses.sum() * (self.knobs["weight"] / max(len(losses), 1))
+
+
+@dataclass(frozen=True)
+class LiveTerm:
+    """A live objective with what it learns beside the student.
+
+    Attributes:
+        objective: what is compared.
+        knobs: the present values of its schedules.
+        bridge: what lies between the two models.
+        teacher: what the other model says about the batch.
+    """
+
+    objective: LiveObjective
+    knobs: Knobs
+    bridge: nn.Module
+    teacher: Output
+
+    def __call__(self, output: Output) -> Float[Tensor, ""]:
+        """The weighted mean over the positions of the batch, in single precision."""
+        with torch.autocast(output.states.device.type, enabled=False):
+            losses = self.objective(output, self.teacher, self.bridge, self.knobs)
+        return losses.sum() * (self.knobs["weight"] / max(len(losses), 1))
+
+
+Term = LogitTerm | VectorTerm | LiveTerm
+"""Any of them."""
 
 
 def described(

@@ -186,13 +186,18 @@ class SequenceModel(Recommender):
 
     @abstractmethod
     def encode(
-        self, batch: TorchBatch, table: Float[Tensor, "items width"] | None = None
+        self,
+        batch: TorchBatch,
+        table: Float[Tensor, "items width"] | None = None,
+        gates: Float[Tensor, " positions"] | None = None,
     ) -> Float[Tensor, "positions width"]:
         """The state after each position; gradients flow.
 
         Args:
             batch: packed histories, no longer than the model can see.
             table: what `item_table()` gave, where the caller has it already (it need not be made twice).
+            gates: what each event's vector is multiplied with as it enters: 1 leaves it (as `None` does), 0
+                takes the event out and leaves its place. The one input that models of any width share.
         """
 
     @property

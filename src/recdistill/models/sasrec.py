@@ -80,9 +80,11 @@ class SASRecNetwork(nn.Module):
         items: Int64[Tensor, " positions"],
         places: Int64[Tensor, " positions"],
         runs: Runs,
+        gates: Float[Tensor, " positions"] | None = None,
     ) -> Float[Tensor, "positions width"]:
-        """The state after each position, given the item table."""
+        """The state after each position, given the item table; `gates` scale what is seen of each event."""
         values = nn.functional.embedding(items, table) * self.scale
+        values = values if gates is None else values * gates[:, None]
         values, turn = self.positions(values, places)
         values = self.drop(values)
         for block in self.blocks:
@@ -170,16 +172,20 @@ class SASRec(SequenceModel):
         return self.network.items()
 
     def encode(
-        self, batch: TorchBatch, table: Float[Tensor, "items width"] | None = None
+        self,
+        batch: TorchBatch,
+        table: Float[Tensor, "items width"] | None = None,
+        gates: Float[Tensor, " positions"] | None = None,
     ) -> Float[Tensor, "positions width"]:
         """The state after each position; gradients flow.
 
         Args:
             batch: packed histories of at most `history` items, on the network's device.
             table: what `item_table()` gave, where the caller has it already.
+            gates: how much is seen of each event.
         """
         table = self.item_table() if table is None else table
-        return self.network(table, batch.items, batch.places, batch.runs)
+        return self.network(table, batch.items, batch.places, batch.runs, gates)
 
     @torch.no_grad()
     def states(self, histories: Sequences) -> Float[Tensor, "rows width"]:

@@ -43,18 +43,28 @@ class Attention(nn.Module):
         self.heads = heads
         self.inward = nn.Linear(width, 3 * width)
         self.outward = nn.Linear(width, width)
+        self.mixing = Mixing()
 
     def forward(
         self, values: Float[Tensor, "positions width"], runs: Runs, turn: Tensor | None = None
     ) -> Float[Tensor, "positions width"]:
         """Mix each position with those before it; `turn` holds the rotary angles, if any."""
-        mixed = linear(self.inward, values).unflatten(1, (3, self.heads, -1))
+        parts = linear(self.inward, values).unflatten(1, (3, self.heads, -1))
         if turn is not None:
-            mixed = torch.cat((rotate(mixed[:, :2], turn), mixed[:, 2:]), dim=1)
+            parts = torch.cat((rotate(parts[:, :2], turn), parts[:, 2:]), dim=1)
+        return linear(self.outward, self.mixing(parts, runs))
+
+
+class Mixing(nn.Module):
+    """What attention does once queries, keys and values are there; a module, so that these can be watched."""
+
+    def forward(
+        self, parts: Float[Tensor, "positions 3 heads depth"], runs: Runs
+    ) -> Float[Tensor, "positions width"]:
+        """Values mixed within each history, by how queries agree with keys."""
         # One split and no slices: the gradient of a slice is as large as what it was cut from.
-        parts = mixed.split([rows * length for _, rows, length in runs])
-        lengths = [length for _, _, length in runs]
-        return linear(self.outward, torch.cat([*map(_attend, parts, lengths)]))
+        pieces = parts.split([rows * length for _, rows, length in runs])
+        return torch.cat([*map(_attend, pieces, [length for _, _, length in runs])])
 
 
 def _attend(mixed: Tensor, length: int) -> Tensor:

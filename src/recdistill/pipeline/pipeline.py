@@ -143,6 +143,7 @@ class Pipeline:
                 arm.recipe,
                 folder,
                 self.options(f"{arm.title}, seed {seed}", folder, seed),
+                self.teacher.recommender if arm.recipe.asks else None,
             )
 
         return arms.load(self.stage(Stage(name, key, make)).folder, self.dataset)

@@ -87,11 +87,12 @@ def train(
     recipe: Recipe,
     folder: Path,
     run: RunOptions,
+    teacher: Recommender | None = None,
 ) -> None:
     """Train one student into `folder`; interrupted, it goes on from the checkpoints in there."""
     settings = config.student.model_dump(mode="json", exclude={"kind"})
     student = SASRec.for_dataset(dataset, seed=run.seed, **settings)
-    log = distill(student, dataset, signals, recipe, config.training, run)
+    log = distill(student, dataset, signals, recipe, config.training, run, teacher)
     student.save(folder / MODEL)
     write_json(folder / LOG, log.to_dict())
     clear_checkpoints(folder)

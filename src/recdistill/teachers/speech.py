@@ -3,7 +3,7 @@ vectors."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -11,12 +11,14 @@ from jaxtyping import Float, Float32, Int64
 from torch import Tensor
 
 from recdistill.data.sequences import Sequences
-from recdistill.errors import RecDistillError
+from recdistill.errors import ConfigError, RecDistillError, nearest
 from recdistill.models.best import best
 from recdistill.models.recommender import Recommender
 from recdistill.signals.kinds import HardLabel, SignalKind, TopK, UserVectors
 from recdistill.signals.shards import Columns
 
+LISTS, VECTORS = ("top-k", "hard-label"), ("item-vectors", "user-vectors")
+"""What every recommender can say, and what only a product of vectors can."""
 BLOCK_BYTES = 64 << 20
 """How large the scores of a block of rows may be; one row of the catalogue is the least."""
 
@@ -24,8 +26,13 @@ BLOCK_BYTES = 64 << 20
 def sayable(recommender: Recommender) -> frozenset[str]:
     """The kinds of signal a recommender can give: vectors only where scores are products of
     them."""
-    vectors = ("item-vectors", "user-vectors") if recommender.factorised else ()
-    return frozenset(("top-k", "hard-label", *vectors))
+    vectors = VECTORS if recommender.factorised else ()
+    return frozenset((*LISTS, *vectors))
+
+
+def unsayable(kind: str, says: Iterable[str]) -> ConfigError:
+    """What is raised where a teacher is asked for what it cannot say."""
+    return ConfigError(f"The teacher cannot say '{kind}'.", nearest(kind, sorted(says)))
 
 
 @torch.no_grad()
@@ -53,7 +60,7 @@ def speak(
     if listed:
         for scores in score_blocks(recommender, states, block_bytes):
             for kind in listed:
-                said[kind.kind].append(_list_of(kind, scores))
+                said[kind.kind].append(list_of(kind, scores))
     columns = {name: _joined(parts) for name, parts in said.items()}
     if any(isinstance(kind, UserVectors) for kind in kinds):
         columns["user-vectors"] = {"vectors": _numpy(states.float())}
@@ -98,7 +105,8 @@ def top_k(
     return items, logits, rest.log() - total.log()
 
 
-def _list_of(kind: TopK | HardLabel, scores: Float32[Tensor, "rows items"]) -> dict[str, Tensor]:
+def list_of(kind: TopK | HardLabel, scores: Float32[Tensor, "rows items"]) -> dict[str, Tensor]:
+    """The fields of a kind that lists items; the scores are overwritten."""
     if isinstance(kind, TopK):
         items, logits, rest = top_k(scores, kind.k, kind.temperature)
         return {"items": items, "logits": logits, "rest": rest}

@@ -12,7 +12,12 @@ from pydantic import PositiveInt
 
 from recdistill.data.dataset import Dataset
 from recdistill.errors import DataError
-from recdistill.models.item_encoders import VectorItems, VectorItemsConfig
+from recdistill.models.item_encoders import (
+    OffsetItems,
+    OffsetItemsConfig,
+    VectorItems,
+    VectorItemsConfig,
+)
 from recdistill.models.recommender import Recommender
 from recdistill.models.sasrec import SASRec, SASRecConfig
 from recdistill.progress import SilentProgress
@@ -47,6 +52,9 @@ class TextEncoderConfig(Settings):
     """Texts a forward pass."""
     inner: PositiveInt | None = 256
     """Width of the hidden layer between text vectors and head; `null` for a linear map."""
+    offsets: bool = False
+    """Whether each item has a free vector beside what its text gives: the head then knows items by their text
+    where the log is silent, and by their users where it speaks (text-initialised ids: Harte et al. 2023)."""
     head: SASRecConfig = SASRecConfig(dropout=0.2)
     """The model over the vectors of the history; `items` is set from the text vectors."""
     training: TrainingConfig = TrainingConfig()
@@ -65,13 +73,17 @@ class TextEncoderTeacher(RecommenderBacked):
 
     def _fitted(self, dataset: Dataset, run: RunOptions) -> Recommender:
         features = torch.from_numpy(self._features(dataset, run))
-        items = VectorItemsConfig(features=features.shape[1], inner=self.config.inner)
-        head = self.config.head.model_copy(update={"items": items})
+        head = self.config.head.model_copy(update={"items": self._items(features.shape[1])})
         model = SASRec.for_dataset(dataset, seed=run.seed, **dict(head))
         encoder = model.network.items
-        assert isinstance(encoder, VectorItems)
+        assert isinstance(encoder, VectorItems | OffsetItems)
         encoder.features.copy_(features)
         return model.fit(dataset, self.config.training, run)
+
+    def _items(self, features: int) -> VectorItemsConfig | OffsetItemsConfig:
+        if self.config.offsets:
+            return OffsetItemsConfig(features=features)
+        return VectorItemsConfig(features=features, inner=self.config.inner)
 
     def _features(self, dataset: Dataset, run: RunOptions) -> Float32[np.ndarray, "items features"]:
         progress = run.progress or SilentProgress()

@@ -13,16 +13,28 @@ from collections.abc import Iterable
 from typing import Any, Literal
 
 from jaxtyping import Float
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
+from recdistill.distill.companions import AnyCompanion, Companion, Teacher
 from recdistill.distill.filters import AnyFilter
+from recdistill.distill.heads import AnyHead, Served
+from recdistill.distill.output import Output
 from recdistill.distill.places import Knobs, Places, Signal
 from recdistill.distill.schedules import Scheduled, Weight
+from recdistill.models.internals import Anatomy
 from recdistill.models.logits import Logits
 from recdistill.signals.kinds import SignalKind
 
-__all__ = ["Knobs", "LogitObjective", "Objective", "Places", "Signal", "VectorObjective"]
+__all__ = [
+    "Knobs",
+    "LiveObjective",
+    "LogitObjective",
+    "Objective",
+    "Places",
+    "Signal",
+    "VectorObjective",
+]
 
 
 class Objective(Scheduled):
@@ -39,9 +51,24 @@ class Objective(Scheduled):
         return self.name or str(getattr(self, "kind", type(self).__name__))
 
     @property
-    def source(self) -> str | None:
-        """The kind of signal it works `on`; `None` when it needs no teacher."""
+    def hears(self) -> str | None:
+        """The kind of signal it works `on`, whoever gives it; `None` when it hears none."""
         return getattr(self, "on", None)
+
+    @property
+    def companion(self) -> Companion | None:
+        """Who speaks to it inside the step."""
+        return None
+
+    @property
+    def source(self) -> str | None:
+        """The kind of signal that must have been stored for it."""
+        return None if self.companion else self.hears
+
+    @property
+    def taught(self) -> bool:
+        """Whether anybody teaches it."""
+        return self.source is not None or self.companion is not None
 
     def check(self, kind: SignalKind | None) -> None:
         """Raise `ConfigError` when a signal of this `kind` and settings cannot serve the term."""
@@ -57,6 +84,22 @@ class LogitObjective(Objective):
     filters: tuple[AnyFilter, ...] = ()
     """What of the signal the term hears, and how much each position counts; applied in order."""
 
+    of: AnyCompanion | None = None
+    """Who says the signal inside the step; the given teacher's stored signals are heard when nobody is named."""
+    head: AnyHead = Served()
+    """Where in the student the logits are read."""
+
+    @model_validator(mode="after")
+    def _hears_somebody(self) -> LogitObjective:
+        if self.of and self.hears is None:
+            raise ValueError("`of` names who speaks, but this term hears nobody; drop it")
+        return self
+
+    @property
+    def companion(self) -> Companion | None:
+        """Who speaks to it inside the step."""
+        return self.of
+
     @property
     def dense(self) -> bool:
         """Whether it asks for `log_normaliser` or `full`, which need the logits of the whole
@@ -66,7 +109,7 @@ class LogitObjective(Objective):
     @property
     def needs_target(self) -> bool:
         """Whether it is defined only where the next item is known."""
-        return self.source is None
+        return not self.taught
 
     @abstractmethod
     def __call__(
@@ -121,6 +164,45 @@ class VectorObjective(Objective):
         Args:
             student: its vectors; gradients flow.
             teacher: what the teacher said of the same items or positions.
+            bridge: what `bridge` gave, in its present state.
+            knobs: the present values of the schedules.
+        """
+
+
+class LiveObjective(Objective):
+    """Works on two models side by side, inside the step: what cannot be stored (hidden states, attention,
+    gradients, answers about worlds that never were) is compared position by position.
+    """
+
+    of: AnyCompanion = Teacher()
+    """Who is compared with."""
+
+    @property
+    def companion(self) -> Companion:
+        """Who speaks to it inside the step."""
+        return self.of
+
+    @property
+    def watches(self) -> bool:
+        """Whether it looks at both models' internals."""
+        return True
+
+    def fit(self, student: Anatomy, teacher: Anatomy) -> None:
+        """Raise `ConfigError` when models so made cannot be compared."""
+
+    @abstractmethod
+    def bridge(self, student: Anatomy, teacher: Anatomy) -> nn.Module:
+        """What the objective learns beside the student: dropped after training."""
+
+    @abstractmethod
+    def __call__(
+        self, student: Output, teacher: Output, bridge: Any, knobs: Knobs
+    ) -> Float[Tensor, " positions"]:
+        """The loss of each position.
+
+        Args:
+            student: what it says; gradients flow. Its internals are there when it `watches`.
+            teacher: what it says about the same batch; no gradients.
             bridge: what `bridge` gave, in its present state.
             knobs: the present values of the schedules.
         """

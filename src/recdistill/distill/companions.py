@@ -1,0 +1,129 @@
+"""Who speaks inside the training step, beside what was said before training and stored.
+
+Attention maps, hidden states and gradients are too large, or too changeable, to be stored; and a teacher that
+grows with its student has not said anything yet. A term says whose words it learns from by `of`:
+
+    teacher   the given teacher's own model, as it is
+    member    one model of an ensemble
+    average   θ̄ ← d · θ̄ + (1 − d) · θ, the student averaged over its own steps   (Tarvainen & Valpola 2017, eq. 2)
+    itself    the student as it is at this very step: its deeper part teaches a shallower one
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, NonNegativeInt, PositiveInt
+
+from recdistill.distill.speakers import Averaged, Mirror, Speaker
+from recdistill.errors import ConfigError
+from recdistill.models.recommender import Recommender, SequenceModel
+from recdistill.settings import Settings
+from recdistill.signals.kinds import HardLabel, TopK
+from recdistill.teachers.mixture import Mixture
+
+
+class Companion(Settings):
+    """Who a term listens to."""
+
+    k: PositiveInt = 100
+    """How many of its best items it names at a position, for terms `on: top-k`."""
+
+    @abstractmethod
+    def speaker(self, student: SequenceModel, teacher: Recommender | None) -> Speaker:
+        """Who speaks.
+
+        Raises:
+            ConfigError: `teacher` has nobody of that description.
+        """
+
+    def says(self, name: str) -> TopK | HardLabel:
+        """The settings of what it says, where that is a kind of signal.
+
+        Raises:
+            ConfigError: it is none that can be said about the positions of a batch.
+        """
+        kinds: dict[str, TopK | HardLabel] = {"top-k": TopK(k=self.k), "hard-label": HardLabel()}
+        if name not in kinds:
+            raise ConfigError(
+                f"Nobody says '{name}' inside a training step.",
+                f"Terms `of` somebody listen `on` {' or '.join(map(repr, kinds))}; drop `of` to hear stored signals.",
+            )
+        return kinds[name]
+
+
+class Teacher(Companion):
+    """The given teacher's own model."""
+
+    kind: Literal["teacher"] = "teacher"
+
+    def speaker(self, student: SequenceModel, teacher: Recommender | None) -> Speaker:
+        """The teacher, which must be a sequence model."""
+        if isinstance(teacher, SequenceModel):
+            return Speaker(_that_sees(teacher, student, "teacher"))
+        if isinstance(teacher, Mixture):
+            hint = f"Choose one of its {len(teacher.members)} members: `of: {{kind: member, number: 0}}`."
+        else:
+            hint = "Take a teacher of the kind `recommender` or `text-encoder`."
+        what = "several models" if isinstance(teacher, Mixture) else "no sequence model"
+        raise ConfigError(f"The teacher is {what}: it has no inside to learn from.", hint)
+
+
+class Member(Companion):
+    """One model of an ensemble."""
+
+    kind: Literal["member"] = "member"
+    number: NonNegativeInt = 0
+    """Which, counted from 0 among the members that count."""
+
+    def speaker(self, student: SequenceModel, teacher: Recommender | None) -> Speaker:
+        """The member."""
+        members: list[Any] = teacher.members if isinstance(teacher, Mixture) else []
+        if self.number >= len(members):
+            raise ConfigError(
+                f"`of: {{kind: member, number: {self.number}}}` asks for a member that the teacher lacks; "
+                f"it has {len(members)}.",
+                "Number its members from 0 (those of weight 0 do not count), or write `of: teacher`.",
+            )
+        return Teacher().speaker(student, members[self.number])
+
+
+class Average(Companion):
+    """The student averaged over its own steps."""
+
+    kind: Literal["average"] = "average"
+    decay: float = Field(default=0.999, ge=0, lt=1)
+    """How much of the average stays at a step."""
+
+    def speaker(self, student: SequenceModel, teacher: Recommender | None) -> Speaker:
+        """The average, which begins as the student is."""
+        return Averaged(student, self.decay)
+
+
+class Itself(Companion):
+    """The student at this step."""
+
+    kind: Literal["itself"] = "itself"
+
+    def speaker(self, student: SequenceModel, teacher: Recommender | None) -> Speaker:
+        """The student."""
+        return Mirror(student)
+
+
+AnyCompanion = Annotated[
+    Annotated[Teacher | Member | Average | Itself, Discriminator("kind")],
+    BeforeValidator(lambda given: {"kind": given} if isinstance(given, str) else given),
+]
+"""Who speaks inside the step: a name, or `{kind: …}` with its settings."""
+
+
+def _that_sees(teacher: SequenceModel, student: SequenceModel, who: str) -> SequenceModel:
+    """Refuse a teacher that sees less of a history than its student."""
+    if teacher.history >= student.history:
+        return teacher
+    raise ConfigError(
+        f"The {who} sees {teacher.history} items of a history, its student {student.history}: side by side, "
+        "both must see the same.",
+        f"Train the teacher with `history: {student.history}`, or the student with `history: {teacher.history}`.",
+    )

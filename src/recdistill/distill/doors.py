@@ -1,0 +1,32 @@
+"""What the heads of a loss learn, one module for each head that terms read at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from recdistill.distill.heads import Head
+from recdistill.distill.output import Output
+from recdistill.models.internals import Anatomy
+
+
+class Doors(nn.Module):
+    """Terms that read at the same head share what it learns."""
+
+    def __init__(self, heads: Iterable[Head], student: nn.Module, width: int) -> None:
+        """For a `student` whose states are of `width`.
+
+        Raises:
+            ConfigError: the student has no such place.
+        """
+        super().__init__()
+        self._heads = list(dict.fromkeys(heads))
+        for head in self._heads:
+            head.check(Anatomy.of(student), "A term")
+        self._doors = nn.ModuleList(head.door(width) for head in self._heads)
+
+    def read(self, head: Head, output: Output) -> Float[Tensor, "positions width"]:
+        """The states that the logits at `head` are made of."""
+        return head.read(output, self._doors[self._heads.index(head)])
