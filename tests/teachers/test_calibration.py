@@ -13,8 +13,8 @@ from recdistill.data.sequences import Sequences
 from recdistill.models.ranking import ndcg as ndcg_of_ranks
 from recdistill.models.ranking import target_ranks
 from recdistill.teachers import calibration
-from recdistill.teachers.calibration import Questions
 from recdistill.teachers.mixture import Mixture
+from recdistill.teachers.questions import Questions
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from recdistill.models.recommender import Recommender
 from recdistill.pipeline.students import Students, Trained
 from recdistill.teachers.base import RecommenderBacked
 from recdistill.teachers.mixture import Mixture
+from recdistill.teachers.opinions import Opinions
 
 if TYPE_CHECKING:
     from recdistill.pipeline.pipeline import Pipeline
@@ -37,7 +38,7 @@ def prove(pipeline: Pipeline, folder: Path) -> None:
     metrics = evaluation.to_metrics(
         timing,
         labelling(reader.manifest for reader in pipeline.signals.values()),
-        advice(config.recipe, dataset, pipeline.signals),
+        [*advice(config.recipe, dataset, pipeline.signals), *remarks(pipeline.teacher)],
     )
     story = Story(
         title=dataset.name,
@@ -64,11 +65,16 @@ def contestants(pipeline: Pipeline) -> Models:
 
 
 def _members(teacher: RecommenderBacked) -> dict[str, Recommender]:
-    mixture = teacher.recommender
-    if not isinstance(mixture, Mixture):
+    together = teacher.recommender
+    if not isinstance(together, Mixture | Opinions):
         return {}
     names = [member["name"] for member in teacher.notes["members"] if member["weight"] > 0]
-    return dict(zip(names, mixture.members, strict=True))
+    return dict(zip(names, together.members, strict=True))
+
+
+def remarks(teacher: RecommenderBacked) -> tuple[str, ...]:
+    """What fitting the teacher found out and readers should know, a sentence each."""
+    return tuple(teacher.notes.get("remarks", ()))
 
 
 def curves(students: Students) -> tuple[Curve, ...]:

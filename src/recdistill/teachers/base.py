@@ -106,7 +106,13 @@ class RecommenderBacked(ABC):
 
     @torch.no_grad()
     def item_vectors(self) -> Float32[np.ndarray, "items width"]:
-        """Its vector of each item of the catalogue."""
+        """Its vector of each item of the catalogue.
+
+        Raises:
+            ConfigError: its scores are no products of vectors.
+        """
+        if "item-vectors" not in self.says:
+            raise speech.unsayable("item-vectors", self.says)
         return self.recommender.item_table().float().cpu().numpy()
 
     def save(self, folder: Path | str) -> None:

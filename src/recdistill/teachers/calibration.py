@@ -3,83 +3,27 @@ deterministically."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Float32, Float64, Int64
+from jaxtyping import Bool, Float32, Float64, Int64
 from torch import Tensor
 
-from recdistill.data.cases import sample
-from recdistill.data.dataset import Dataset
 from recdistill.data.sequences import Sequences
-from recdistill.models.recommender import Recommender
-from recdistill.models.validation import takes_repeat
-from recdistill.teachers.speech import BLOCK_BYTES, score_blocks
+from recdistill.teachers.combining import Combiner, Mean
+from recdistill.teachers.questions import Questions
 
-_CASES = 4096
 _LOG_RANGE = (np.log(1e-2), np.log(1e3))
 _GOLDEN = (5**0.5 - 1) / 2
 _STEPS = 24
 """Golden sections, from the whole range of temperatures to a hundredth of a per cent of one."""
 _ROUNDS = 5
 _DEPTH = 10
+_MEAN = Mean()
 
-
-@dataclass(frozen=True)
-class Questions:
-    """Validation cases with one answer each, and what some recommenders know of them.
-
-    Attributes:
-        members: the recommenders.
-        states: of each member, after each history.
-        answers: the item that came next.
-        hidden: items that do not compete, row by row.
-        block_bytes: how many bytes of scores may exist at a time.
-    """
-
-    members: Sequence[Recommender]
-    states: Sequence[Float[Tensor, "cases _"]]
-    answers: Int64[Tensor, " cases"]
-    hidden: Sequences
-    block_bytes: int = BLOCK_BYTES
-
-    @classmethod
-    @torch.no_grad()
-    def ask(
-        cls, members: Sequence[Recommender], dataset: Dataset, at_most: int = _CASES
-    ) -> Questions:
-        """Ask `members` about the validation cases; of very many, about a fixed sample.
-
-        As in validation, each member sees its trimmed histories, and items of a history do not
-        compete, unless users of this dataset take items repeatedly.
-        """
-        cases = dataset.valid.take(sample(dataset.valid, at_most))
-        answers = cases.targets.values[cases.targets.starts].astype(np.int64)
-        states = [member.states(member.trimmed(cases.histories)) for member in members]
-        repeat = takes_repeat(dataset.train.histories)
-        hidden = cases.histories.tail(0) if repeat else cases.histories
-        return cls(members, states, torch.from_numpy(answers), hidden)
-
-    def __len__(self) -> int:
-        return len(self.answers)
-
-    def of(self, member: int) -> Questions:
-        """The same questions to one member alone."""
-        return replace(self, members=[self.members[member]], states=[self.states[member]])
-
-    def blocks(self) -> Iterator[tuple[slice, list[Float32[Tensor, "rows items"]]]]:
-        """The scores of all members, a block of cases at a time; the taker may overwrite them."""
-        share = self.block_bytes // len(self.members)
-        streams = [
-            score_blocks(member, states, share)
-            for member, states in zip(self.members, self.states, strict=True)
-        ]
-        start = 0
-        for scores in zip(*streams, strict=True):
-            yield slice(start, start + len(scores[0])), [part.cpu() for part in scores]
-            start += len(scores[0])
+Shares = Float64[np.ndarray, " members"] | Float64[np.ndarray, "cases members"]
+"""The weights of members, for all cases or for each."""
 
 
 @torch.no_grad()
@@ -118,7 +62,9 @@ def _surprise(questions: Questions, log_temperature: float) -> float:
 
 
 @torch.no_grad()
-def weights(questions: Questions, temperatures: Sequence[float]) -> list[float]:
+def weights(
+    questions: Questions, temperatures: Sequence[float], combine: Combiner = _MEAN
+) -> list[float]:
     """Weights, summing to 1, of the calibrated scores `z_m / T_m` that give the best NDCG@10.
 
     Starts from equal weights; moves one member's share to each of 0, 0.1 … 1 of the whole (the
@@ -129,12 +75,12 @@ def weights(questions: Questions, temperatures: Sequence[float]) -> list[float]:
     chosen = np.full(count, 1 / count)
     if count == 1 or not len(questions):
         return chosen.tolist()
-    best = float(ndcg(questions, chosen[None], temperatures)[0])
+    best = float(ndcg(questions, chosen[None], temperatures, combine)[0])
     for _ in range(_ROUNDS):
         before = best
         for member in range(count):
             trials = _line(chosen, member)
-            found = ndcg(questions, trials, temperatures)
+            found = ndcg(questions, trials, temperatures, combine)
             if found.max() > best:
                 best, chosen = float(found.max()), trials[int(found.argmax())]
         if best <= before:
@@ -159,20 +105,51 @@ def ndcg(
     questions: Questions,
     trials: Float64[np.ndarray, "trials members"],
     temperatures: Sequence[float],
+    combine: Combiner = _MEAN,
 ) -> Float64[np.ndarray, " trials"]:
-    """The NDCG@10 of the answers under each trial's mixture of calibrated scores."""
+    """The NDCG@10 of the answers under each trial's combination of calibrated scores."""
     gains = np.zeros(len(trials))
+    for _, trial, found in ranks(questions, trials, temperatures, combine):
+        gains[trial] += float(discounts(found[found <= _DEPTH]).sum())
+    return gains / len(questions)
+
+
+def ranks(
+    questions: Questions,
+    trials: Iterable[Shares],
+    temperatures: Sequence[float],
+    combine: Combiner,
+) -> Iterator[tuple[slice, int, Int64[Tensor, " rows"]]]:
+    """The ranks of the answers, block by block and in each block trial by trial: cases, trial, ranks.
+
+    A trial is a weight for each member, or one for each case and member.
+    """
     for rows, members in questions.blocks():
         calibrated = [z.div_(T) for z, T in zip(members, temperatures, strict=True)]
         hidden = _mask(questions.hidden.take(rows), calibrated[0].shape[1])
         answers = questions.answers[rows, None]
+        summands = combine.summands(torch.stack(calibrated))
         for trial, shares in enumerate(trials):
-            mixed = torch.zeros_like(calibrated[0])
-            for scores, share in zip(calibrated, shares, strict=True):
-                mixed.add_(scores, alpha=float(share))
-            ranks = _ranks(mixed.masked_fill_(hidden, -torch.inf), answers)
-            gains[trial] += float((1 / torch.log2(1 + ranks[ranks <= _DEPTH].double())).sum())
-    return gains / len(questions)
+            mixed = _mixed(summands, shares if shares.ndim == 1 else shares[rows])
+            yield rows, trial, _ranks(mixed.masked_fill_(hidden, -torch.inf), answers)
+
+
+def discounts(ranks: Int64[Tensor, " cases"]) -> Float64[Tensor, " cases"]:
+    """The NDCG@10 of cases with one answer each."""
+    return torch.where(ranks <= _DEPTH, 1 / torch.log2(1 + ranks.double()), 0.0)
+
+
+def _mixed(
+    summands: Float32[Tensor, "members rows items"], shares: Shares
+) -> Float32[Tensor, "rows items"]:
+    """The weighted sums, all rows by the same weights or each by its own."""
+    mixed = torch.zeros_like(summands[0])
+    for member, values in enumerate(summands):
+        if shares.ndim == 1:
+            mixed.add_(values, alpha=float(shares[member]))
+        else:
+            mixed.addcmul_(values, torch.from_numpy(shares[:, member, None]).float())
+    return mixed
 
 
 def _ranks(

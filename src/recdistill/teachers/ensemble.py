@@ -1,5 +1,4 @@
-"""`ensemble`: several teachers as one, their calibrated scores averaged with weights chosen on
-validation."""
+"""`ensemble`: several teachers as one, what they say calibrated and weighted on validation."""
 
 from __future__ import annotations
 
@@ -7,7 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, NonNegativeFloat, model_validator
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from recdistill.data.dataset import Dataset
 from recdistill.files import content_hash
@@ -15,9 +20,13 @@ from recdistill.models.recommender import Recommender
 from recdistill.settings import Settings
 from recdistill.teachers import calibration
 from recdistill.teachers.base import RecommenderBacked
+from recdistill.teachers.combining import AnyCombiner, Mean
 from recdistill.teachers.mixture import Mixture
+from recdistill.teachers.opinions import Opinions
+from recdistill.teachers.questions import Questions
 from recdistill.teachers.recommender import RecommenderTeacher, RecommenderTeacherConfig
 from recdistill.teachers.text_encoder import TextEncoderConfig, TextEncoderTeacher
+from recdistill.teachers.uniting import United, unite
 from recdistill.training.options import RunOptions
 
 
@@ -28,6 +37,16 @@ class EnsembleConfig(Settings):
     members: tuple[TeacherConfig, ...] = Field(min_length=1)
     weights: tuple[NonNegativeFloat, ...] | None = None
     """One for each member; chosen on validation when not given."""
+    combine: AnyCombiner = Mean()
+    """How what they say becomes one. Only `mean` can say vectors."""
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """The default is not written, so that what was fitted before there was a choice is still the same teacher."""
+        written = plain(self)
+        if self.combine == Mean():
+            del written["combine"]
+        return written
 
     @model_validator(mode="after")
     def _one_weight_each(self) -> EnsembleConfig:
@@ -48,12 +67,12 @@ EnsembleConfig.model_rebuild()
 
 
 class EnsembleTeacher(RecommenderBacked):
-    """The mean of calibrated scores.
+    """Calibrated opinions, combined.
 
     Each member's scores are divided by the temperature at which its probabilities suit the
-    validation answers best, so that a loud member does not outvote a wise one; the weights of the
-    mean are given, or chosen by the NDCG@10 on validation (`calibration.weights`). A member of
-    weight 0 is left out.
+    validation answers best, so that a loud member does not outvote a wise one; the weights are
+    given, or chosen by the NDCG@10 of the combination on validation (`calibration.weights`). A
+    member of weight 0 is left out.
     """
 
     Config: ClassVar[type[Settings]] = EnsembleConfig
@@ -71,25 +90,17 @@ class EnsembleTeacher(RecommenderBacked):
             for number, config in enumerate(self.config.members)
         ]
         recommenders = [member.recommender for member in self.members]
-        questions = calibration.Questions.ask(recommenders, dataset)
+        questions = Questions.ask(recommenders, dataset)
         temperatures = [
             calibration.temperature(questions.of(number)) for number in range(len(recommenders))
         ]
-        weights = self._weights(questions, temperatures)
-        self._take_notes(temperatures, weights)
+        config = self.config
+        united = unite(questions, dataset, temperatures, config.weights, config.combine)
+        self._take_notes(temperatures, united)
         self._tell(run)
-        scales = [weight / heat for weight, heat in zip(weights, temperatures, strict=True)]
-        return Mixture(
-            [member for member, scale in zip(recommenders, scales, strict=True) if scale > 0],
-            [scale for scale in scales if scale > 0],
-        )
+        return united.recommender
 
-    def _weights(self, questions: calibration.Questions, temperatures: list[float]) -> list[float]:
-        if self.config.weights is None:
-            return calibration.weights(questions, temperatures)
-        return [weight / sum(self.config.weights) for weight in self.config.weights]
-
-    def _take_notes(self, temperatures: list[float], weights: list[float]) -> None:
+    def _take_notes(self, temperatures: list[float], united: United) -> None:
         texts = [member.texts for member in self.members if member.texts]
         self.texts = content_hash(texts) if texts else None
         self.notes = {
@@ -104,10 +115,11 @@ class EnsembleTeacher(RecommenderBacked):
                     _told_apart([member.name for member in self.members]),
                     self.members,
                     temperatures,
-                    weights,
+                    united.weights,
                     strict=True,
                 )
-            ]
+            ],
+            **united.notes,
         }
 
     def _tell(self, run: RunOptions) -> None:
@@ -115,9 +127,11 @@ class EnsembleTeacher(RecommenderBacked):
             shares = [f"{note['name']} {note['weight']:.0%}" for note in self.notes["members"]]
             chosen = "given" if self.config.weights else "chosen on validation"
             run.progress.say(f"Ensemble weights, {chosen}: {', '.join(shares)}.")
+            for remark in self.notes.get("remarks", ()):
+                run.progress.say(remark)
 
     def _read_model(self, folder: Path) -> Recommender:
-        return Mixture.load(folder)
+        return (Mixture if isinstance(self.config.combine, Mean) else Opinions).load(folder)
 
 
 TEACHERS: dict[type[Settings], type[RecommenderBacked]] = {

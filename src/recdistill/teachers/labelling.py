@@ -10,13 +10,14 @@ from jaxtyping import Int64
 
 from recdistill.data.contexts import Contexts
 from recdistill.data.dataset import Dataset
-from recdistill.errors import ConfigError, nearest
+from recdistill.errors import ConfigError
 from recdistill.progress import Progress, SilentProgress
 from recdistill.signals.collection import Signals
 from recdistill.signals.kinds import ItemVectors, SignalKind
 from recdistill.signals.manifest import DatasetIdentity, Expectation, SignalManifest
 from recdistill.signals.writer import SHARD_ROWS, SignalWriter
 from recdistill.teachers.contract import Teacher
+from recdistill.teachers.speech import unsayable
 
 _BATCH = 4096
 
@@ -73,9 +74,7 @@ def _check(teacher: Teacher, kinds: Sequence[SignalKind]) -> None:
     names = [kind.kind for kind in kinds]
     for name in names:
         if name not in teacher.says:
-            raise ConfigError(
-                f"The teacher cannot say '{name}'.", nearest(name, sorted(teacher.says))
-            )
+            raise unsayable(name, teacher.says)
         if names.count(name) > 1:
             raise ConfigError(
                 f"Signal '{name}' is asked for twice.",

@@ -16,9 +16,15 @@ from recdistill.errors import CheckpointError, RecDistillError
 from recdistill.files import read_json, write_json
 from recdistill.models.recommender import Recommender
 from recdistill.settings import Settings
+from recdistill.teachers.members import (
+    apart,
+    load_members,
+    save_members,
+    side_by_side,
+    state_types,
+    widest,
+)
 from recdistill.training.options import RunOptions, TrainingConfig
-
-_RECORD = "mixture.json"
 
 
 class MixtureConfig(Settings):
@@ -39,6 +45,7 @@ class Mixture(Recommender):
 
     kind: ClassVar[str] = "mixture"
     Config: ClassVar[type[Settings]] = MixtureConfig
+    RECORD: ClassVar[str] = "mixture.json"
 
     def __init__(self, members: list[Recommender], scales: list[float]) -> None:
         super().__init__(MixtureConfig(scales=tuple(scales)), members[0].vocabulary)
@@ -47,8 +54,7 @@ class Mixture(Recommender):
         self.dataset = members[0].dataset
         self.network = nn.ModuleList(member.network for member in members)
         self.network.register_buffer("scales", torch.tensor(scales, dtype=torch.float64))
-        nothing = Sequences.from_lists([[]])
-        self._dtypes = [member.states(nothing).dtype for member in members]
+        self._dtypes = state_types(members)
 
     @property
     def factorised(self) -> bool:
@@ -58,20 +64,14 @@ class Mixture(Recommender):
     @property
     def window(self) -> int | None:
         """The longest of the members'."""
-        windows = [member.window for member in self.members]
-        return None if None in windows else max(window for window in windows if window is not None)
+        return widest(self.members)
 
     def states(self, histories: Sequences) -> Float[Tensor, "rows width"]:
-        """The members' states side by side.
-
-        Where not all are factorised, a state may hold anything (ids, say) and be of another width at
-        each call; then the first columns say how wide each member's is, and all are doubles.
-        """
+        """The members' states side by side; where not all are factorised, with their widths."""
         parts = [member.states(histories) for member in self.members]
         if self.factorised:
             return torch.cat(self._scaled(parts), dim=1)
-        widths = parts[0].new_tensor([part.shape[1] for part in parts], dtype=torch.float64)
-        return torch.cat([widths.expand(len(histories), -1), *(p.double() for p in parts)], dim=1)
+        return side_by_side(parts)
 
     def item_table(self) -> Float[Tensor, "items width"]:
         """The item tables of the factorised members side by side."""
@@ -94,8 +94,7 @@ class Mixture(Recommender):
         total = torch.zeros(len(states), columns, device=states.device)
         if not len(states):
             return total
-        count = len(self.members)
-        parts = states[:, count:].split(states[0, :count].long().tolist(), dim=1)
+        parts = apart(states, len(self.members))
         for member, part, dtype, scale in zip(
             self.members, parts, self._dtypes, self.scales, strict=True
         ):
@@ -122,9 +121,8 @@ class Mixture(Recommender):
     def save(self, folder: Path | str) -> None:
         """Write `mixture.json` and each member in a folder of its own."""
         folder = Path(folder)
-        for number, member in enumerate(self.members):
-            member.save(folder / str(number))
-        write_json(folder / _RECORD, self.get_config())
+        save_members(self.members, folder)
+        write_json(folder / self.RECORD, self.get_config())
 
     @classmethod
     def load(cls, folder: Path | str) -> Mixture:
@@ -135,10 +133,9 @@ class Mixture(Recommender):
         """
         folder = Path(folder)
         try:
-            config = MixtureConfig.model_validate(read_json(folder / _RECORD))
+            config = MixtureConfig.model_validate(read_json(folder / cls.RECORD))
         except (OSError, ValueError) as error:
             raise CheckpointError(
                 f"The mixture {folder} cannot be read: {error}.", "Fit the teacher again."
             ) from error
-        members = [Recommender.load(folder / str(number)) for number in range(len(config.scales))]
-        return cls(members, list(config.scales))
+        return cls(load_members(folder, len(config.scales)), list(config.scales))
