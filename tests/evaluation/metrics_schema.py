@@ -93,6 +93,17 @@ class BootstrapFacts(Shape):
     seeds_resampled: bool
 
 
+class Inheritance(Shape):
+    item_cka: float | None = None
+    state_cka: float | None = None
+    calibration_error: float
+    confidence: float
+    top_1: float
+    log_likelihood: float
+    train: float | None = None
+    gap: float | None = None
+
+
 class MetricsDocument(Shape):
     format: Literal[1]
     models: dict[str, Values]
@@ -106,6 +117,7 @@ class MetricsDocument(Shape):
     spread: dict[str, Optional]
     slices: Slices
     agreement: dict[Literal["student", "student_without_distillation"], Values]
+    inheritance: dict[Literal["teacher", "student", "student_without_distillation"], Inheritance]
     costs: dict[str, Costs]
     labelling: dict[str, float | int | None]
     notes: list[str]

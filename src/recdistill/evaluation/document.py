@@ -23,6 +23,7 @@ def document(
     timing: Mapping[str, float],
     labelling: Mapping[str, Any],
     notes: Iterable[str],
+    inheritance: Mapping[str, Mapping[str, float]],
 ) -> dict[str, Any]:
     """Everything that an evaluation found, as plain data without a NaN."""
     found = transfer(evaluation)
@@ -43,6 +44,7 @@ def document(
         "spread": _spread(evaluation),
         "slices": slices(evaluation),
         "agreement": agreement(evaluation),
+        "inheritance": {role: dict(values) for role, values in inheritance.items()},
         "costs": {role: cost.facts() for role, cost in evaluation.costs.items()},
         "labelling": dict(labelling),
         "notes": list(notes),

@@ -85,6 +85,7 @@ class Evaluation:
         timing: Mapping[str, float] | None = None,
         labelling: Mapping[str, Any] | None = None,
         notes: Iterable[str] = (),
+        inheritance: Mapping[str, Mapping[str, float]] | None = None,
     ) -> dict[str, Any]:
         """The content of `metrics.json` (see `docs/metrics.md`).
 
@@ -92,10 +93,11 @@ class Evaluation:
             timing: seconds of what came before the evaluation, by stage.
             labelling: what the teacher's signals cost (see `cost.labelling`).
             notes: what the run advised of its configuration, a sentence each.
+            inheritance: what students have of their teacher beside its lists (see `inheritance.inheritance`).
         """
         from recdistill.evaluation.document import document
 
-        return document(self, timing or {}, labelling or {}, notes)
+        return document(self, timing or {}, labelling or {}, notes, inheritance or {})
 
     def save(self, folder: Path | str) -> Path:
         """Write `metrics.json` into `folder`.

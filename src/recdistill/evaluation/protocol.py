@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -52,26 +53,54 @@ def evaluate(
     config = config or EvaluationConfig()
     if metrics is not None:
         config = config.model_copy(update={"metrics": _checked(metrics)})
-    roles = _by_role(models, dataset)
+    roles = by_role(models, dataset)
     cases = open_test(dataset.folder)
     if len(cases) == 0:
         raise DataError(
             f"The test of {dataset.name} has no cases.", "Give the test a larger part of the split."
         )
+    started = time.perf_counter()
+    found = examine(roles, dataset, cases, "test", config=config, progress=progress)
+    costs = {
+        role: cost_of(seeds[0], cases, config.latency_requests) for role, seeds in roles.items()
+    }
+    return replace(found, costs=costs, seconds=time.perf_counter() - started)
+
+
+def examine(
+    models: Models,
+    dataset: Dataset,
+    cases: Cases,
+    name: str,
+    *,
+    config: EvaluationConfig | None = None,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Rank the whole catalogue for any cases, with every model; without the costs of the models.
+
+    Args:
+        models: by role, as for `evaluate`.
+        dataset: whose catalogue it is.
+        cases: the questions.
+        name: of these cases among the facts: `test`, `valid`, `train`.
+        config: metrics, filter, bootstrap and memory.
+        progress: what a person sees of it.
+
+    Raises:
+        ConfigError: there is no model, or one has another catalogue.
+    """
+    config = config or EvaluationConfig()
+    roles = by_role(models, dataset)
     options = RankingOptions(config.depth, filters_seen(config, dataset.train), config.memory_mb)
     started = time.perf_counter()
     shown = progress or SilentProgress()
     rankings = {role: _rank(role, seeds, cases, options, shown) for role, seeds in roles.items()}
-    costs = {
-        role: cost_of(seeds[0], cases, config.latency_requests) for role, seeds in roles.items()
-    }
     return Evaluation(
         config=config,
-        dataset=_facts(dataset, cases, options.filter_seen),
+        dataset=_facts(dataset, cases, name, options.filter_seen),
         cases=cases,
         popularity=popularity_of(dataset),
         rankings=rankings,
-        costs=costs,
         seconds=time.perf_counter() - started,
     )
 
@@ -91,7 +120,12 @@ def _checked(metrics: Sequence[str]) -> tuple[str, ...]:
     return tuple(str(metric) for metric in parse_all(metrics))
 
 
-def _by_role(models: Models, dataset: Dataset) -> dict[str, tuple[Recommender, ...]]:
+def by_role(models: Models, dataset: Dataset) -> dict[str, tuple[Recommender, ...]]:
+    """Every seed of every role.
+
+    Raises:
+        ConfigError: there is no model, or one has another catalogue than `dataset`.
+    """
     roles = {
         role: (found,) if isinstance(found, Recommender) else tuple(found)
         for role, found in models.items()
@@ -119,7 +153,7 @@ def _rank(
         return tuple(rank_cases(model, cases, options, task.advance) for model in seeds)
 
 
-def _facts(dataset: Dataset, cases: Cases, filter_seen: bool) -> dict[str, Any]:
+def _facts(dataset: Dataset, cases: Cases, name: str, filter_seen: bool) -> dict[str, Any]:
     split = dataset.split
     return {
         "name": dataset.name,
@@ -128,8 +162,8 @@ def _facts(dataset: Dataset, cases: Cases, filter_seen: bool) -> dict[str, Any]:
         "items": dataset.num_items,
         "train_events": len(dataset.train),
         "valid_cases": len(dataset.valid),
-        "test_cases": len(cases),
-        "test_users": len(np.unique(cases.users)),
+        f"{name}_cases": len(cases),
+        f"{name}_users": len(np.unique(cases.users)),
         "filter_seen": filter_seen,
         "split": {
             "kind": split.kind,

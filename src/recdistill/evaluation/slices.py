@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,13 +61,26 @@ class Slice:
     facts: Mapping[str, int]
 
 
-def slices(evaluation: Evaluation) -> dict[str, dict[str, Any]]:
-    """Every accuracy metric of every model within each slice, and the primary uplift."""
-    cuts = {"popularity": by_popularity(evaluation), "history": _by_history(evaluation)}
+Cuts = Mapping[str, Sequence[Slice]]
+"""Ways to cut the cases, by name."""
+
+
+def slices(evaluation: Evaluation, further: Cuts | None = None) -> dict[str, dict[str, Any]]:
+    """Every accuracy metric of every model within each slice, and the primary uplift.
+
+    Args:
+        evaluation: of any cases.
+        further: ways to cut them beside popularity and history.
+    """
     return {
         cut: {one.name: _measure(evaluation, one) for one in parts if one.targets.any()}
-        for cut, parts in cuts.items()
+        for cut, parts in {**cuts(evaluation), **(further or {})}.items()
     }
+
+
+def cuts(evaluation: Evaluation) -> dict[str, list[Slice]]:
+    """By popularity of what is to be found, and by length of the history."""
+    return {"popularity": by_popularity(evaluation), "history": _by_history(evaluation)}
 
 
 def by_popularity(evaluation: Evaluation) -> list[Slice]:

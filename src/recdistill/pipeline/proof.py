@@ -10,6 +10,7 @@ from recdistill.distill.scrutiny import advice
 from recdistill.evaluation import roles
 from recdistill.evaluation.cost import labelling
 from recdistill.evaluation.examples import examples
+from recdistill.evaluation.inheritance import inheritance
 from recdistill.evaluation.protocol import Models, evaluate
 from recdistill.evaluation.report import Curve, Story, save_report
 from recdistill.files import read_json
@@ -27,9 +28,8 @@ if TYPE_CHECKING:
 def prove(pipeline: Pipeline, folder: Path) -> None:
     """Evaluate teacher, students, twins and popularity, and write `metrics.json` and `report.html`."""
     dataset, config, students = pipeline.dataset, pipeline.config, pipeline.students
-    evaluation = evaluate(
-        contestants(pipeline), dataset, config=config.evaluation, progress=pipeline.run.progress
-    )
+    models = contestants(pipeline)
+    evaluation = evaluate(models, dataset, config=config.evaluation, progress=pipeline.run.progress)
     timing = {
         f"{name}_seconds": outcome.seconds
         for name, outcome in pipeline.outcomes.items()
@@ -39,6 +39,7 @@ def prove(pipeline: Pipeline, folder: Path) -> None:
         timing,
         labelling(reader.manifest for reader in pipeline.signals.values()),
         [*advice(config.recipe, dataset, pipeline.signals), *remarks(pipeline.teacher)],
+        inheritance(models, dataset, evaluation, pipeline.run.progress),
     )
     story = Story(
         title=dataset.name,

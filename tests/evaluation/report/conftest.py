@@ -65,6 +65,13 @@ def sample_metrics() -> dict[str, Any]:
             "student": {"overlap@10": 0.61, "rank_correlation@10": 0.38},
             "student_without_distillation": {"overlap@10": 0.44, "rank_correlation@10": 0.07},
         },
+        "inheritance": {
+            "teacher": {"calibration_error": 0.041, "log_likelihood": -6.1, "train": 0.12, "gap": 0.041},
+            "student": {"item_cka": 0.62, "state_cka": 0.55, "calibration_error": 0.022,
+                        "log_likelihood": -6.24, "top_1": 0.1, "gap": 0.023},
+            "student_without_distillation": {"item_cka": 0.31, "state_cka": 0.36,
+                        "calibration_error": 0.029, "log_likelihood": -6.3, "gap": 0.028},
+        },
         "notes": [
             "Objective 'kl': at temperature 2 the teacher is all but one-hot (1.03 items in effect); "
             "use a temperature of about 6.5."

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from recdistill.evaluation.report.agreement import agreement
 from recdistill.evaluation.report.comparison import comparison, metric_names
 from recdistill.evaluation.report.costs import costs
 from recdistill.evaluation.report.effort import effort
 from recdistill.evaluation.report.glossary import metric_meaning, metric_title, term
+from recdistill.evaluation.report.inheritance import inheritance
 from recdistill.evaluation.report.reading import (
     confidence,
     model_label,
@@ -164,18 +164,32 @@ def test_costs_that_are_not_known() -> None:
     assert partly.ratios == ("–", "the same as")
 
 
-def test_agreement_is_a_table(metrics: dict[str, Any]) -> None:
-    table = agreement(metrics["agreement"])
+def test_inheritance_is_a_table(metrics: dict[str, Any]) -> None:
+    table = inheritance(metrics["agreement"], metrics["inheritance"], "ndcg@10")
     assert [measure.label for measure in table.measures] == [
         "Common items, top 10",
         "Same order, top 10",
+        "CKA, items",
+        "CKA, states",
+        "Calibration error",
+        "Log-likelihood",
+        "Ahead on training, NDCG@10",
     ]
+    assert [[plain(value) for value in line.values] for line in table.lines] == [
+        ["–", "–", "–", "–", "4.1 %", "-6.10", "+0.0410"],
+        ["61 %", "0.38", "0.62", "0.55", "2.2 %", "-6.24", "+0.0230"],
+        ["44 %", "0.070", "0.31", "0.36", "2.9 %", "-6.30", "+0.0280"],
+    ]
+
+
+def test_inheritance_of_earlier_documents_is_agreement(metrics: dict[str, Any]) -> None:
+    table = inheritance(metrics["agreement"], {}, "ndcg@10")
     assert [[plain(value) for value in line.values] for line in table.lines] == [
         ["61 %", "0.38"],
         ["44 %", "0.070"],
     ]
-    assert agreement({}).lines == ()
-    odd = agreement({"student": {"same_first": 0.5, "unknown": None}, "note": "text"})
+    assert inheritance({}, {}, "ndcg@10").lines == ()
+    odd = inheritance({"student": {"same_first": 0.5, "unknown": None}, "note": "text"}, {}, "mrr")
     assert [measure.label for measure in odd.measures] == ["Same first"]
     assert [(line.label, line.values) for line in odd.lines] == [("Student", ("0.50",))]
 

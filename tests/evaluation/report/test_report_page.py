@@ -87,7 +87,7 @@ def test_the_page_says_the_verdict_and_has_all_sections(
     assert "Distillation raised NDCG@10 by 12 % (95 % interval +4.1 % to +20 %" in text
     for heading in (
         "Before you believe the numbers", "Comparison", "For whom it is good", "Learning curves",
-        "Cost and agreement", "Examples", "How it was measured", "Record", "Resolved configuration",
+        "What was inherited", "Cost", "Examples", "How it was measured", "Record", "Resolved configuration",
     ):  # fmt: skip
         assert heading in text
     assert "<title>RecDistill · made-up: what distillation gave</title>" in html
@@ -153,7 +153,8 @@ def test_absent_parts_leave_no_hole() -> None:
     for heading in (
         "Examples",
         "Learning curves",
-        "Cost and agreement",
+        "What was inherited",
+        "Cost",
         "Record",
         "Notes",
         "Before you",

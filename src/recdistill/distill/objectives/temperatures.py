@@ -20,22 +20,43 @@ def temperature_advice(logits: Float[Tensor, "rows k"], schedule: Schedule) -> I
     """What is wrong with a temperature for these logits of a teacher, with the number to use."""
     low, high = extremes(schedule)
     sharp, flat, k = effective(logits, low), effective(logits, high), logits.shape[1]
-    spread = (logits.max(-1).values - logits.min(-1).values).median().item()
-    if k > 1 and sharp <= _ONE_HOT:
+    warmer, cooler = too_sharp(logits, low), too_flat(logits, high)
+    if warmer is not None and sharp <= _ONE_HOT:
         yield (
-            f"at temperature {low:g} the teacher is all but one-hot ({sharp:.2f} items in effect); "
-            f"use a temperature of about {temperature_for(logits, max(2.0, 0.1 * k)):.2g}."
+            f"at temperature {low:g} the teacher is all but one-hot ({sharp:.2f} items in effect, "
+            f"{_ONE_HOT:g} or fewer); use a temperature of about {warmer:.2g}."
         )
-    elif spread / low > _UNDERFLOW:
+    elif warmer is not None:
         yield (
-            f"the teacher's logits spread over {spread:.0f}, which underflows at temperature "
-            f"{low:g}; use at least {spread / _UNDERFLOW:.2g}."
+            f"the teacher's logits spread over {_spread(logits):.0f}, which underflows at temperature "
+            f"{low:g}; use at least {warmer:.2g}."
         )
-    if k > 1 and flat >= _FLAT * k:
+    if cooler is not None:
         yield (
             f"at temperature {high:g} the teacher is all but flat ({flat:.0f} of {k} items in "
-            f"effect); use a temperature of about {temperature_for(logits, 0.5 * k):.2g}."
+            f"effect, {_FLAT:.0%} or more); use a temperature of about {cooler:.2g}."
         )
+
+
+def too_sharp(logits: Float[Tensor, "rows k"], temperature: float) -> float | None:
+    """A higher temperature, where the teacher is all but one-hot or underflows at this one."""
+    k = logits.shape[1]
+    if k > 1 and effective(logits, temperature) <= _ONE_HOT:
+        return temperature_for(logits, max(2.0, 0.1 * k))
+    least = _spread(logits) / _UNDERFLOW
+    return least if least > temperature else None
+
+
+def too_flat(logits: Float[Tensor, "rows k"], temperature: float) -> float | None:
+    """A lower temperature, where the teacher is all but flat at this one."""
+    k = logits.shape[1]
+    flat = k > 1 and effective(logits, temperature) >= _FLAT * k
+    return temperature_for(logits, 0.5 * k) if flat else None
+
+
+def _spread(logits: Float[Tensor, "rows k"]) -> float:
+    """The median distance from the best to the last item listed."""
+    return (logits.max(-1).values - logits.min(-1).values).median().item()
 
 
 def effective(logits: Float[Tensor, "rows k"], temperature: float) -> float:

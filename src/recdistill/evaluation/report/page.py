@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from recdistill.errors import MissingExtraError
 from recdistill.evaluation.report import glossary
-from recdistill.evaluation.report.agreement import agreement
 from recdistill.evaluation.report.cautions import cautions
 from recdistill.evaluation.report.comparison import comparison
 from recdistill.evaluation.report.costs import costs
 from recdistill.evaluation.report.effort import effort
 from recdistill.evaluation.report.examples import examples
 from recdistill.evaluation.report.facts import facts
+from recdistill.evaluation.report.inheritance import inheritance
 from recdistill.evaluation.report.learning import learning
 from recdistill.evaluation.report.protocol import protocol
 from recdistill.evaluation.report.reading import part
@@ -78,7 +78,9 @@ def _views(metrics: Mapping[str, Any], story: Story) -> dict[str, Any]:
         "comparison": comparison(metrics, judged.metric),
         "slices": slices(metrics, judged.metric),
         "learning": learning(story.curves),
-        "agreement": agreement(part(metrics, "agreement")),
+        "inheritance": inheritance(
+            part(metrics, "agreement"), part(metrics, "inheritance"), judged.metric
+        ),
         "costs": costs(metrics),
         "effort": effort(metrics),
         "examples": examples(story.examples),

@@ -24,6 +24,8 @@ _TITLES = {
     "popularity": ("By popularity of the item to be found", "Head: the most taken items, with a "
                    "third of all events; then middle and tail. Cold: never seen in training."),
     "history": ("By length of the history", "How many events the model saw of the person."),
+    "confidence": ("By how sure the teacher is", "Quarters of the cases, by the probability that the "
+                   "teacher gives its best item."),
 }  # fmt: skip
 
 
@@ -74,10 +76,11 @@ def _group(label: str, tree: Mapping[str, Any], metric: str) -> Group:
         if value is not None
     ]
     share = wording.plural(cases, "case") if cases is not None else ""
-    return Group(_group_label(label), share, dots, _gain(tree, models, metric))
+    return Group(group_label(label), share, dots, _gain(tree, models, metric))
 
 
-def _group_label(label: str) -> str:
+def group_label(label: str) -> str:
+    """How a person calls a group of `slices`."""
     if not label[:1].isdigit():
         return label.replace("_", " ").capitalize()
     words = label.replace("-", "–")
