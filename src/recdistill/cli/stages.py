@@ -80,6 +80,14 @@ def _evaluate(pipeline: Pipeline) -> None:
     typer.echo(f"  report  {pipeline.report_file}")
 
 
+def _explain(pipeline: Pipeline) -> None:
+    content = pipeline.explain()
+    typer.echo(f"\n{content['verdict']['sentence']}")
+    for one in content["advice"]:
+        typer.echo(f"\n- {one['finding']}\n  -> {one['change']}")
+    typer.echo(f"\n  explanation  {pipeline.explanation_file}")
+
+
 def _export(pipeline: Pipeline) -> None:
     typer.echo(f"Bundle: {pipeline.export()}")
 
@@ -108,6 +116,12 @@ _VERBS: list[tuple[str, Callable[[Pipeline], None], str, str]] = [
         _evaluate,
         "Compare teacher, student and undistilled student on the test split.",
         "evaluate runs/quickstart",
+    ),
+    (
+        "explain-run",
+        _explain,
+        "Say why distillation helped or hurt, measured on validation, and what to change.",
+        "explain-run runs/quickstart",
     ),
     (
         "export",

@@ -173,6 +173,26 @@ class Pipeline:
         """The page."""
         return self.folder.path / "report" / "report.html"
 
+    def explain(self) -> dict[str, Any]:
+        """The content of `explanation.json`: why distillation helped or hurt; the page lies beside it."""
+        from recdistill.pipeline.explanation import explain
+
+        trained = [one.identity for one in (*self.students.student, *self.students.twin)]
+        key = stage_key(
+            self.config.evaluation.model_dump(mode="json"),
+            self.config.recipe.model_dump(mode="json", by_alias=True),
+            self.teacher.identity().revision,
+            self._spoken(self.signals),
+            trained,
+        )
+        stage = self.stage(Stage("explanation", key, lambda folder: explain(self, folder)))
+        return read_json(stage.folder / "explanation.json")
+
+    @property
+    def explanation_file(self) -> Path:
+        """The page that explains."""
+        return self.folder.path / "explanation" / "explanation.html"
+
     def export(self) -> Path:
         """The bundle of the distilled student that validation likes best.
 
