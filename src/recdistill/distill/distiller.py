@@ -64,6 +64,11 @@ def distill(
     """
     training, run = training or TrainingConfig(), run or RunOptions()
     recipe = Recipe() if recipe is None else Recipe.of(recipe)
+    if recipe.auto:
+        raise ConfigError(
+            "`recipe: auto` is chosen by a run, which trains several students to choose.",
+            "Use `recdistill run`, or give the recipe that a run chose (choice/choice.json).",
+        )
     require_same_catalogue(student, dataset)
     heard = _heard(dataset, signals, recipe)
     if recipe.init:

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import model_validator
 
+from recdistill.distill.auto import Auto, Point
 from recdistill.distill.companions import Member, Teacher
 from recdistill.distill.initialise import TeacherInit
 from recdistill.distill.objectives import NextItem, Objective
@@ -23,6 +24,13 @@ class Recipe(Terms):
     """What the student takes over from the teacher before training."""
     phases: tuple[Phase, ...] = ()
     """Trainings one after another, instead of one with these `objectives`."""
+    auto: Auto | None = None
+    """Whether a run chooses what to hear of the teacher beside these `objectives`; `recipe: auto` for short."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_short(cls, given: Any) -> Any:
+        return {"auto": {}} if given == "auto" else given
 
     @classmethod
     def of(cls, recipe: Recipe | Sequence[Objective] | Mapping[str, Any]) -> Recipe:
@@ -37,7 +45,18 @@ class Recipe(Terms):
             raise ValueError(
                 "`objectives`, `weighting` and `views` belong into the `phases`, or no `phases`"
             )
+        if self.auto and (self.phases or self.init or any(term.taught for term in self.objectives)):
+            raise ValueError(
+                "`auto` chooses what the student hears of its teacher: keep the `objectives` that need none, "
+                "and drop `init`, `phases` and the others"
+            )
         return self
+
+    def heard(self, point: Point) -> Recipe:
+        """The same, with what a point of the search adds; nothing is left to be chosen."""
+        changes = point.changes()
+        terms = (*self.objectives, *changes.pop("objectives"))
+        return Recipe.model_validate({**dict(self), **changes, "objectives": terms, "auto": None})
 
     @property
     def course(self) -> tuple[Phase, ...]:

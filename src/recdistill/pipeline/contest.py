@@ -39,8 +39,14 @@ class Contest:
     def __init__(self, pipeline: Pipeline, techniques: Mapping[str, Recipe]) -> None:
         """The recipe of `pipeline` without its teacher is the twin's."""
         self.pipeline = pipeline
-        self._techniques = {name: arms.technique(name, one) for name, one in techniques.items()}
+        self._recipes = techniques
         self._twin = arms.undistilled(pipeline.config.recipe)
+
+    @cached_property
+    def _techniques(self) -> dict[str, arms.Arm]:
+        """The arm of every technique; what is to be chosen is chosen here."""
+        resolved = self.pipeline.resolved
+        return {name: arms.technique(name, resolved(one)) for name, one in self._recipes.items()}
 
     @cached_property
     def students(self) -> dict[str, Seeds]:

@@ -18,6 +18,7 @@ from recdistill.data.dataset import Dataset
 from recdistill.data.preparation import input_identity, prepare
 from recdistill.data.reading import read_dataset
 from recdistill.data.sources.registry import open_log
+from recdistill.distill.recipe import Recipe
 from recdistill.errors import ConfigError
 from recdistill.evaluation.headline import headline
 from recdistill.files import content_hash, read_json, write_text
@@ -110,11 +111,20 @@ class Pipeline:
         return Signals.open(folder, Expectation(about, teacher.identity()))
 
     @cached_property
+    def recipe(self) -> Recipe:
+        """How the students learn: as configured, or as chosen."""
+        return self.resolved(self.config.recipe)
+
+    def resolved(self, recipe: Recipe) -> Recipe:
+        """A recipe that leaves nothing to be chosen."""
+        from recdistill.pipeline.choice import choose
+
+        return choose(self, recipe) if recipe.auto else recipe
+
+    @cached_property
     def students(self) -> arms.Students:
         """The students of every seed, with and without distillation."""
-        distilled, undistilled = (
-            of(self.config.recipe) for of in (arms.distilled, arms.undistilled)
-        )
+        distilled, undistilled = (of(self.recipe) for of in (arms.distilled, arms.undistilled))
         pairs = [
             (self.train(distilled, seed), self.train(undistilled, seed))
             for seed in range(self.config.evaluation.seeds)
@@ -124,12 +134,13 @@ class Pipeline:
     def train(self, arm: arms.Arm, seed: int) -> arms.Trained:
         """A student of one arm and seed."""
         signals = self.signals if arm.distilled else None
-        spoken = self._spoken(signals) if signals else []
+        spoken = self.spoken(signals) if signals else []
         key = stage_key(
             self.dataset.fingerprint,
             self.config.student.model_dump(mode="json"),
             arm.recipe.model_dump(mode="json", by_alias=True),
             self.config.training.model_dump(mode="json"),
+            arm.epochs(self.config.training.epochs),
             seed,
             spoken,
         )
@@ -140,7 +151,7 @@ class Pipeline:
                 self.config,
                 self.dataset,
                 signals,
-                arm.recipe,
+                arm,
                 folder,
                 self.options(f"{arm.title}, seed {seed}", folder, seed),
                 self.teacher.recommender if arm.recipe.asks else None,
@@ -149,7 +160,7 @@ class Pipeline:
         return arms.load(self.stage(Stage(name, key, make)).folder, self.dataset)
 
     @staticmethod
-    def _spoken(signals: Signals) -> list[Any]:
+    def spoken(signals: Signals) -> list[Any]:
         """What the teacher said, and who it is; how long it took does not matter to a student."""
         return [
             reader.manifest.model_dump(mode="json", exclude={"seconds"})
@@ -182,7 +193,7 @@ class Pipeline:
             self.config.evaluation.model_dump(mode="json"),
             self.config.recipe.model_dump(mode="json", by_alias=True),
             self.teacher.identity().revision,
-            self._spoken(self.signals),
+            self.spoken(self.signals),
             trained,
         )
         stage = self.stage(Stage("explanation", key, lambda folder: explain(self, folder)))

@@ -34,12 +34,18 @@ class Arm:
         folder: where its students lie, inside the run.
         recipe: how they learn.
         distilled: whether they may hear the teacher.
+        share: how much of the training's epochs they take.
     """
 
     title: str
     folder: str
     recipe: Recipe
     distilled: bool = True
+    share: float = 1.0
+
+    def epochs(self, planned: int) -> int:
+        """How many of the `planned` epochs that are; one at least."""
+        return max(1, round(self.share * planned))
 
 
 def distilled(recipe: Recipe) -> Arm:
@@ -50,6 +56,11 @@ def distilled(recipe: Recipe) -> Arm:
 def technique(name: str, recipe: Recipe) -> Arm:
     """The students of one of several techniques."""
     return Arm(name, f"students/{name}", recipe)
+
+
+def trial(name: str, recipe: Recipe, share: float) -> Arm:
+    """A student that shows in a `share` of the epochs what a recipe is worth."""
+    return Arm(f"trial {name}", f"trials/{name}", recipe, share=share)
 
 
 def undistilled(recipe: Recipe) -> Arm:
@@ -84,7 +95,7 @@ def train(
     config: RunConfig,
     dataset: Dataset,
     signals: Signals | None,
-    recipe: Recipe,
+    arm: Arm,
     folder: Path,
     run: RunOptions,
     teacher: Recommender | None = None,
@@ -92,7 +103,9 @@ def train(
     """Train one student into `folder`; interrupted, it goes on from the checkpoints in there."""
     settings = config.student.model_dump(mode="json", exclude={"kind"})
     student = SASRec.for_dataset(dataset, seed=run.seed, **settings)
-    log = distill(student, dataset, signals, recipe, config.training, run, teacher)
+    epochs = arm.epochs(config.training.epochs)
+    training = config.training.model_copy(update={"epochs": epochs})
+    log = distill(student, dataset, signals, arm.recipe, training, run, teacher)
     student.save(folder / MODEL)
     write_json(folder / LOG, log.to_dict())
     clear_checkpoints(folder)

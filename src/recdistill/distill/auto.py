@@ -1,0 +1,134 @@
+"""`recipe: auto`: what to hear of a teacher, and how loudly, found by a small search that explains itself.
+
+The space is small on purpose, since every point of it costs a training: soft labels (forward KL over the
+teacher's list) beside the student's own terms, at some weight and temperature; the student's item vectors begun
+from the teacher's or not; every context heard, or only those where the teacher was right. One coordinate is
+moved at a time, and as long as that helps: weights by factors of three, temperatures by factors of two, from
+the temperature that makes the teacher neither one-hot nor flat. A grid of the same reach (four weights, three
+temperatures, two ways to begin, two of hearing) would cost 48 trainings.
+
+Sources: published grids of the weight span an accuracy of .39 to .53 for one method (Kang et al. 2020, DE-RRD,
+figures on λ), so the weight is searched, not guessed; coordinate search after Hooke & Jeeves (1961).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from recdistill.settings import Settings
+
+WEIGHTS, TEMPERATURES = 3.0, 2.0
+"""The factors by which a coordinate moves."""
+
+
+class Auto(Settings):
+    """How far the search may go."""
+
+    trials: PositiveInt = 8
+    """Trainings that may be tried (the chosen one is trained in full besides)."""
+    share: float = Field(default=0.5, gt=0, le=1)
+    """How much of the training's epochs a trial takes."""
+    weight: PositiveFloat = 1.0
+    """The weight of the teacher's term that the search begins with."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """One way to hear a teacher.
+
+    Attributes:
+        weight: of the soft labels beside the student's own terms.
+        temperature: of the soft labels.
+        inherit: whether the student's item vectors begin from the teacher's.
+        gated: whether only contexts are heard in which the teacher was right.
+    """
+
+    weight: float
+    temperature: float
+    inherit: bool
+    gated: bool = False
+
+    @property
+    def name(self) -> str:
+        """What its folder is called."""
+        marks = ["inherit"] * self.inherit + ["gated"] * self.gated
+        return "-".join([f"w{self.weight:.3g}", f"t{self.temperature:.3g}", *marks])
+
+    def __str__(self) -> str:
+        """What people read."""
+        parts = [f"soft labels of weight {self.weight:.3g} at temperature {self.temperature:.3g}"]
+        parts += ["items that begin from the teacher's vectors"] * self.inherit
+        parts += ["only where the teacher was right"] * self.gated
+        return ", ".join(parts)
+
+    def changes(self) -> dict[str, Any]:
+        """The recipe's keys that it sets, as plain data; `objectives` are to be added to the student's own."""
+        term: dict[str, Any] = {
+            "kind": "kl",
+            "on": "top-k",
+            "name": "soft-labels",
+            "weight": self.weight,
+            "temperature": self.temperature,
+        }
+        if self.gated:
+            term["filters"] = [{"kind": "teacher-right"}]
+        begins = {"init": {"from": "teacher", "what": "item-vectors"}} if self.inherit else {}
+        return {"objectives": [term], **begins}
+
+
+Measure = Callable[[Point], float]
+"""Trains a student by a point and says how good it is on validation; greater is better."""
+
+
+def search(start: Point, trials: int, measure: Measure, *, inherits: bool) -> dict[Point, float]:
+    """What was tried, in the order of trial; at most `trials` points.
+
+    Args:
+        start: where to begin.
+        trials: how many points may be measured.
+        measure: what a point is worth.
+        inherits: whether the student can begin from the teacher's item vectors at all.
+    """
+    tried: dict[Point, float] = {start: measure(start)}
+
+    def better(point: Point) -> bool:
+        """Whether it is the best so far; `False` for everything once nothing may be tried any more."""
+        if point in tried or len(tried) >= trials:
+            return False
+        reached = max(tried.values())
+        tried[point] = measure(point)
+        return tried[point] > reached
+
+    for moves in _coordinates(inherits):
+        for move in moves:
+            # Where one direction helped, the other need not be looked at.
+            moved = False
+            while better(move(best(tried))):
+                moved = True
+            if moved:
+                break
+    return tried
+
+
+def best(tried: Mapping[Point, float]) -> Point:
+    """The best point; of equals the first."""
+    return max(tried, key=lambda point: tried[point])
+
+
+def _coordinates(inherits: bool) -> Iterator[tuple[Callable[[Point], Point], ...]]:
+    """The directions of each coordinate, the most telling first."""
+    yield (
+        lambda point: replace(point, weight=point.weight * WEIGHTS),
+        lambda point: replace(point, weight=point.weight / WEIGHTS),
+    )
+    if inherits:
+        yield (lambda point: replace(point, inherit=not point.inherit),)
+    yield (
+        lambda point: replace(point, temperature=point.temperature / TEMPERATURES),
+        lambda point: replace(point, temperature=point.temperature * TEMPERATURES),
+    )
+    yield (lambda point: replace(point, gated=not point.gated),)

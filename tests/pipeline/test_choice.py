@@ -1,0 +1,104 @@
+"""`recipe: auto` in a whole run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+
+from recdistill.cli.app import run
+from recdistill.distill.recipe import Recipe
+from recdistill.models.ranking import ndcg, target_ranks
+from recdistill.models.recommender import Recommender
+from recdistill.models.validation import takes_repeat
+from recdistill.pipeline.pipeline import open_pipeline
+
+AUTO = {"objectives": [{"kind": "next-item"}], "auto": {"trials": 3, "share": 0.4}}
+
+
+@pytest.fixture(scope="module")
+def chosen(tiny, tmp_path_factory) -> Path:
+    """The folder of a run that chose its recipe."""
+    home = tmp_path_factory.mktemp("auto")
+    (home / "auto.yaml").write_text(yaml.safe_dump(tiny | {"recipe": AUTO}))
+    assert run(["run", str(home / "auto.yaml"), "--into", str(home / "run"), "--quiet"]) == 0
+    return home / "run"
+
+
+def choice(folder: Path) -> dict:
+    (found,) = folder.glob("choices/*/choice.json")
+    return json.loads(found.read_text())
+
+
+def made(folder: Path) -> list[str]:
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    start = max(i for i, line in enumerate(lines) if line["event"] == "run")
+    return [one["name"] for one in lines[start:] if one["event"] == "stage done" and one["made"]]
+
+
+def test_trials_stay_within_the_budget_and_are_shorter(chosen):
+    content = choice(chosen)
+    assert 1 <= len(content["trials"]) <= 3
+    logs = [json.loads(path.read_text()) for path in chosen.glob("trials/*/*/training.json")]
+    assert len(logs) == len(content["trials"])
+    assert {len(log["epochs"]) for log in logs} == {1}  # 0.4 of 3
+
+
+def test_the_choice_is_no_worse_than_the_twin_on_validation(chosen):
+    """Measured once more, apart from the run's own bookkeeping."""
+    pipeline = open_pipeline(chosen, None, [], quiet=True)
+    arms = {
+        name: Recommender.load(chosen / name / "seed-0" / "model")
+        for name in ("student", "student-without-distillation")
+    }
+    cases = pipeline.dataset.valid
+    student, twin = (
+        ndcg(target_ranks(model, cases.histories, cases.targets, seen), cases.targets).mean()
+        for model in arms.values()
+        for seen in [None if takes_repeat(pipeline.dataset.train.histories) else cases.histories]
+    )
+    content = choice(chosen)
+    assert student >= twin
+    assert content["distils"] == any(one["difference"]["mean"] > 0 for one in content["finals"])
+    if content["distils"]:
+        wins = max(content["finals"], key=lambda one: one["difference"]["mean"])
+        assert wins["difference"]["mean"] == pytest.approx(student - twin, abs=1e-6)
+
+
+def test_a_second_run_does_nothing_again(chosen):
+    assert run(["run", str(chosen), "--quiet"]) == 0
+    assert made(chosen) == []
+
+
+def test_the_recipe_that_was_chosen_runs_by_itself(chosen):
+    found = Recipe.model_validate(choice(chosen)["recipe"])
+    assert found.auto is None
+    assert open_pipeline(chosen, None, [], quiet=True).recipe == found
+
+
+def test_a_teacher_that_cannot_help_is_not_listened_to(tiny, tmp_path):
+    """A teacher of one step is worse than its student: whatever is chosen, nothing is lost."""
+    weak = tiny["teacher"] | {"training": {"epochs": 1, "batch_size": 4096}}
+    auto = {"auto": {"trials": 2, "weight": 30.0}}
+    (tmp_path / "weak.yaml").write_text(
+        yaml.safe_dump(tiny | {"teacher": weak, "recipe": auto, "training": {"epochs": 8}})
+    )
+    assert run(["run", str(tmp_path / "weak.yaml"), "--into", str(tmp_path / "r"), "--quiet"]) == 0
+    content = choice(tmp_path / "r")
+    logs = [
+        json.loads((tmp_path / "r" / name / "seed-0" / "training.json").read_text())["best"]
+        for name in ("student", "student-without-distillation")
+    ]
+    assert logs[0] >= logs[1]
+    if not content["distils"]:
+        assert "chose not to distil" in content["sentence"]
+
+
+def test_auto_without_soft_labels_is_refused(tiny, tmp_path, capsys):
+    (tmp_path / "a.yaml").write_text(
+        yaml.safe_dump(tiny | {"signals": [{"kind": "item-vectors"}], "recipe": "auto"})
+    )
+    assert run(["run", str(tmp_path / "a.yaml"), "--into", str(tmp_path / "r"), "--quiet"]) != 0
+    assert "{kind: top-k, k: 100}" in capsys.readouterr().err
