@@ -12,11 +12,13 @@ from recdistill.config.located import LocatedYaml
 from recdistill.config.refusals import refusal
 from recdistill.data.configuration import DatasetConfig
 from recdistill.distill.recipe import Recipe
+from recdistill.errors import ConfigError
 from recdistill.evaluation.options import EvaluationConfig
 from recdistill.models.sasrec import SASRecConfig
 from recdistill.settings import Settings
 from recdistill.signals.kinds import SignalKind
-from recdistill.teachers import TeacherConfig
+from recdistill.teachers import TeacherConfig, never_says
+from recdistill.teachers.speech import LISTS
 from recdistill.training.options import TrackerName, TrainingConfig
 
 
@@ -61,9 +63,21 @@ def parse_config(source: LocatedYaml) -> RunConfig:
         config = RunConfig.model_validate(source.data)
     except ValidationError as error:
         raise refusal(error, RunConfig, source) from None
+    _require_sayable(config)
     # What the teacher is asked is known here, so a recipe that needs more fails before anything is trained.
     config.recipe.check({signal.kind: signal for signal in config.signals}, "the list `signals`")
     return config
+
+
+def _require_sayable(config: RunConfig) -> None:
+    """Refuse signals that the teacher will not be able to give, before it is trained."""
+    never = never_says(config.teacher)
+    for kind in [signal.kind for signal in config.signals]:
+        if kind in never:
+            raise ConfigError(
+                f"The teacher cannot say '{kind}': an ensemble has vectors only with `combine: {{kind: mean}}`.",
+                f"Combine by mean, or ask for {' and '.join(sorted(LISTS))} only, in the list `signals`.",
+            )
 
 
 def to_yaml(config: Settings) -> str:

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from recdistill.teachers.contract import Teacher
-from recdistill.teachers.ensemble import EnsembleConfig, EnsembleTeacher, TeacherConfig
+from recdistill.teachers.ensemble import (
+    EnsembleConfig,
+    EnsembleTeacher,
+    TeacherConfig,
+    never_says,
+)
 from recdistill.teachers.labelling import label
 from recdistill.teachers.loading import load_teacher, make_teacher
 from recdistill.teachers.recommender import RecommenderTeacher, RecommenderTeacherConfig
@@ -21,4 +26,5 @@ __all__ = [
     "label",
     "load_teacher",
     "make_teacher",
+    "never_says",
 ]

@@ -25,6 +25,7 @@ from recdistill.teachers.mixture import Mixture
 from recdistill.teachers.opinions import Opinions
 from recdistill.teachers.questions import Questions
 from recdistill.teachers.recommender import RecommenderTeacher, RecommenderTeacherConfig
+from recdistill.teachers.speech import VECTORS
 from recdistill.teachers.text_encoder import TextEncoderConfig, TextEncoderTeacher
 from recdistill.teachers.uniting import United, unite
 from recdistill.training.options import RunOptions
@@ -45,7 +46,7 @@ class EnsembleConfig(Settings):
         """The default is not written, so that what was fitted before there was a choice is still the same teacher."""
         written = plain(self)
         if self.combine == Mean():
-            del written["combine"]
+            written.pop("combine", None)  # nested, it is called twice
         return written
 
     @model_validator(mode="after")
@@ -64,6 +65,14 @@ TeacherConfig = Annotated[
 """Any teacher; configurations choose it by `kind`."""
 
 EnsembleConfig.model_rebuild()
+
+
+def never_says(config: TeacherConfig) -> frozenset[str]:
+    """Kinds of signal that a teacher of this configuration cannot give, whatever it learns."""
+    if not isinstance(config, EnsembleConfig):
+        return frozenset()
+    own = () if isinstance(config.combine, Mean) else VECTORS
+    return frozenset(own).union(*map(never_says, config.members))
 
 
 class EnsembleTeacher(RecommenderBacked):

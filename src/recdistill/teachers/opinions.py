@@ -96,7 +96,8 @@ class Opinions(Recommender):
 
     def item_table(self) -> Float[Tensor, "items 0"]:
         """Nothing: no vectors make up its scores."""
-        return self.members[0].item_table().detach()[:, :0]
+        device = self.members[0].item_table().device
+        return torch.empty(len(self.vocabulary), 0, device=device)
 
     @torch.no_grad()
     def item_similarity(self, items: Int64[Tensor, " k"]) -> Float[Tensor, "k items"]:
