@@ -19,7 +19,7 @@ from recdistill.distill.recipe import Recipe
 from recdistill.errors import ConfigError
 from recdistill.evaluation.protocol import examine
 from recdistill.evaluation.significance import Interval, interval
-from recdistill.files import read_json, write_json
+from recdistill.files import write_json
 from recdistill.models.item_encoders import VectorItemsConfig
 from recdistill.pipeline import students as arms
 from recdistill.pipeline.stages import Stage
@@ -34,8 +34,8 @@ _FINALISTS = 2
 """So many of the best points may be trained in full before the undistilled recipe is taken."""
 
 
-def choose(pipeline: Pipeline, asked: Recipe) -> Recipe:
-    """The recipe that `asked.auto` stands for."""
+def choose(pipeline: Pipeline, asked: Recipe) -> Path:
+    """The file that tells what was tried and chosen for `asked.auto`."""
     from recdistill.pipeline.pipeline import stage_key
 
     assert asked.auto is not None
@@ -47,7 +47,7 @@ def choose(pipeline: Pipeline, asked: Recipe) -> Recipe:
     )
     name = f"choices/{asked.auto.weight:g}-{asked.auto.trials}-{asked.auto.share:g}"
     stage = Stage(name, key, lambda folder: _write(pipeline, asked, folder))
-    return Recipe.model_validate(read_json(pipeline.stage(stage).folder / CHOICE)[FREE])
+    return pipeline.stage(stage).folder / CHOICE
 
 
 def _write(pipeline: Pipeline, asked: Recipe, folder: Path) -> None:

@@ -48,7 +48,7 @@ def explain(pipeline: Pipeline, folder: Path) -> None:
 
 def look(pipeline: Pipeline) -> Looked:
     """Everything that an explanation is made of."""
-    dataset, recipe = pipeline.dataset, pipeline.config.recipe
+    dataset, recipe = pipeline.dataset, pipeline.recipe
     models, cases = contestants(pipeline), held_out(pipeline)
     config = pipeline.config.evaluation
     named = [str(metric) for metric in config.parsed if not metric.of_lists][:1] or [_METRIC]

@@ -117,9 +117,18 @@ class Pipeline:
 
     def resolved(self, recipe: Recipe) -> Recipe:
         """A recipe that leaves nothing to be chosen."""
+        return Recipe.model_validate(self.chosen(recipe)["recipe"]) if recipe.auto else recipe
+
+    @property
+    def choice(self) -> dict[str, Any]:
+        """What was tried, chosen and why; empty where the recipe was given."""
+        return self.chosen(self.config.recipe) if self.config.recipe.auto else {}
+
+    def chosen(self, recipe: Recipe) -> dict[str, Any]:
+        """The content of `choice.json` of a recipe that leaves something to be chosen."""
         from recdistill.pipeline.choice import choose
 
-        return choose(self, recipe) if recipe.auto else recipe
+        return read_json(choose(self, recipe))
 
     @cached_property
     def students(self) -> arms.Students:
@@ -191,7 +200,7 @@ class Pipeline:
         trained = [one.identity for one in (*self.students.student, *self.students.twin)]
         key = stage_key(
             self.config.evaluation.model_dump(mode="json"),
-            self.config.recipe.model_dump(mode="json", by_alias=True),
+            self.recipe.model_dump(mode="json", by_alias=True),
             self.teacher.identity().revision,
             self.spoken(self.signals),
             trained,

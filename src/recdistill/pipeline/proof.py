@@ -38,17 +38,18 @@ def prove(pipeline: Pipeline, folder: Path) -> None:
     metrics = evaluation.to_metrics(
         timing,
         labelling(reader.manifest for reader in pipeline.signals.values()),
-        [*advice(config.recipe, dataset, pipeline.signals), *remarks(pipeline.teacher)],
+        [*advice(pipeline.recipe, dataset, pipeline.signals), *remarks(pipeline.teacher)],
         inheritance(models, dataset, evaluation, pipeline.run.progress),
     )
     story = Story(
         title=dataset.name,
         curves=curves(students),
         examples=examples(evaluation, dataset),
-        configuration=to_yaml(config),
+        configuration=to_yaml(config.model_copy(update={"recipe": pipeline.recipe})),
         environment=read_json(pipeline.folder.path / "environment.json"),
         warnings=warnings(pipeline),
         links={"bundle": "../bundle"},
+        choice=pipeline.choice,
     )
     save_report(folder, metrics, story)
 

@@ -205,3 +205,25 @@ def test_a_missing_jinja2_names_the_extra_and_writes_nothing(
 
 def test_the_same_input_gives_the_same_page(metrics: dict[str, Any], story: Story) -> None:
     assert render(metrics, story) == render(metrics, replace(story))
+
+
+CHOICE = {
+    "sentence": "Auto chose soft labels of weight 3.",
+    "start": "At temperature 1 the teacher is flat; 0.5 suits it.",
+    "teacher": {"mean": 0.02, "low": -0.01, "high": 0.05},
+    "undistilled": 0.1,
+    "trials": [{"what": "weight 1", "validation": 0.11}, {"what": "weight 3 <b>", "validation": 0.12}],
+    "finals": [
+        {"what": "weight 3", "validation": 0.13, "difference": {"mean": 0.03, "low": 0.01, "high": 0.05}}
+    ],
+}  # fmt: skip
+
+
+def test_what_was_chosen_is_told(metrics: dict[str, Any], story: Story) -> None:
+    page = render(metrics, replace(story, choice=CHOICE))
+    assert "What was chosen" in page
+    assert "Auto chose soft labels of weight 3." in page
+    assert "weight 3 &lt;b&gt;" in page
+    assert "0.130" in page
+    assert "+0.0300 (+0.0100 … +0.0500)" in page
+    assert "What was chosen" not in render(metrics, story)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from recdistill.errors import MissingExtraError
 from recdistill.evaluation.report import glossary
 from recdistill.evaluation.report.cautions import cautions
+from recdistill.evaluation.report.choosing import choosing
 from recdistill.evaluation.report.comparison import comparison
 from recdistill.evaluation.report.costs import costs
 from recdistill.evaluation.report.effort import effort
@@ -81,6 +82,7 @@ def _views(metrics: Mapping[str, Any], story: Story) -> dict[str, Any]:
         "inheritance": inheritance(
             part(metrics, "agreement"), part(metrics, "inheritance"), judged.metric
         ),
+        "choosing": choosing(story.choice),
         "costs": costs(metrics),
         "effort": effort(metrics),
         "examples": examples(story.examples),

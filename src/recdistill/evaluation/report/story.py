@@ -65,6 +65,7 @@ class Story:
         environment: machine and versions, nested as they come.
         warnings: sentences that a reader must not miss; the page adds its own from the metrics.
         links: label to relative path of what lies beside the page, such as the bundle.
+        choice: what `recipe: auto` tried and chose; empty where the recipe was given.
     """
 
     title: str
@@ -74,3 +75,4 @@ class Story:
     environment: Mapping[str, Any] = field(default_factory=dict[str, Any])
     warnings: tuple[str, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict[str, str])
+    choice: Mapping[str, Any] = field(default_factory=dict[str, Any])
