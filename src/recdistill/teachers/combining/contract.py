@@ -1,6 +1,6 @@
 """What a combiner is: what each member's calibrated scores say, on a scale on which they add up.
 
-There are two ways to pool opinions (Genest & Zidek 1986, "Combining probability distributions", section 3):
+There are two ways to pool opinions (Genest & Zidek 1986, "Combining probability distributions"):
 
     logarithmic   p(i) ∝ Π_m p_m(i)^w_m       the weighted sum of scores: `mean`
     linear        p(i) ∝ Σ_m w_m v_m(i)       a weighted sum of what members give an item: all others
