@@ -196,6 +196,20 @@ def test_items_without_text_count_as_average_and_are_counted(tiny_encoder, tiny_
     )
 
 
+def test_offsets_stand_beside_what_the_text_gives(tiny_encoder, tiny_dataset, tmp_path):
+    """A vector is its text's, projected, and its own; items without text have their own alone."""
+    dataset = without_text(tiny_dataset, [3])
+    teacher = text_teacher(tiny_encoder, offsets=True).fit(dataset)
+    items = teacher.recommender.network.items
+    expected = items.offset.vectors + 0.2 * items.features @ items.project.weight.T
+    torch.testing.assert_close(teacher.recommender.item_table(), expected)
+    torch.testing.assert_close(teacher.recommender.item_table()[3], items.offset.vectors[3])
+    assert items.features.std() > 0
+    teacher.save(tmp_path / "t")
+    loaded = load_teacher(tmp_path / "t", dataset)
+    assert np.array_equal(loaded.item_vectors(), teacher.item_vectors())
+
+
 def test_a_catalogue_without_any_text_is_refused(tiny_encoder, tiny_dataset):
     dataset = without_text(tiny_dataset, list(range(tiny_dataset.num_items)))
     with pytest.raises(DataError, match="No item has any text"):
@@ -272,6 +286,13 @@ def test_members_keep_their_checkpoints_apart(tiny_dataset, tmp_path):
     teacher = EnsembleTeacher.of(members=[sasrec, {**sasrec, "model": {**SASREC, "width": 4}}])
     teacher.fit(tiny_dataset, RunOptions(folder=tmp_path))
     assert {path.name for path in (tmp_path / "members").iterdir()} == {"0", "1"}
+
+
+def test_members_with_the_same_settings_are_two_opinions(tiny_dataset):
+    sasrec = {"kind": "recommender", "model": SASREC, "training": TRAINING}
+    teacher = EnsembleTeacher.of(members=[sasrec, sasrec]).fit(tiny_dataset)
+    one, other = (member.recommender.item_table() for member in teacher.members)
+    assert not torch.equal(one, other)
 
 
 # Folders
