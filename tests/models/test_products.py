@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import nn
 
 from recdistill.models import products
-from recdistill.models.products import product
+from recdistill.models.products import linear, product
 
 
 @pytest.fixture(params=["onednn", "plain"])
@@ -38,3 +39,20 @@ def test_other_kinds_of_numbers_go_the_plain_way() -> None:
     states, table = torch.ones(2, 3, dtype=torch.float64), torch.ones(4, 3, dtype=torch.float64)
     assert torch.equal(product(states, table), torch.full((2, 4), 3.0, dtype=torch.float64))
     assert products._onednn() is None or callable(products._onednn())
+
+
+@pytest.mark.usefixtures("any_build")
+@pytest.mark.parametrize("rows", [1, 5])
+def test_gradients_of_gradients_are_those_of_double_precision(rows: int) -> None:
+    found = []
+    for dtype in (torch.float64, torch.float32):
+        torch.manual_seed(0)
+        layer = nn.Linear(4, 3).to(dtype)
+        values = torch.randn(rows, 4).to(dtype).requires_grad_()
+        parts = (values, *layer.parameters())
+        once = torch.autograd.grad(linear(layer, values).pow(3).sum(), parts, create_graph=True)
+        twice = torch.autograd.grad(sum(part.pow(2).sum() for part in once), parts)
+        found.append([part.double() for part in (*once, *twice)])
+    for exact, single in zip(*found, strict=True):
+        assert exact.any()
+        torch.testing.assert_close(single, exact, rtol=1e-4, atol=1e-4)

@@ -12,7 +12,7 @@ grows with its student has not said anything yet. A term says whose words it lea
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, NonNegativeInt, PositiveInt
 
@@ -21,7 +21,6 @@ from recdistill.errors import ConfigError
 from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.settings import Settings
 from recdistill.signals.kinds import HardLabel, TopK
-from recdistill.teachers.mixture import Mixture
 
 
 class Companion(Settings):
@@ -61,17 +60,19 @@ class Teacher(Companion):
     def speaker(self, student: SequenceModel, teacher: Recommender | None) -> Speaker:
         """The teacher, which must be a sequence model."""
         if isinstance(teacher, SequenceModel):
-            return Speaker(_that_sees(teacher, student, "teacher"))
-        if isinstance(teacher, Mixture):
-            hint = f"Choose one of its {len(teacher.members)} members: `of: {{kind: member, number: 0}}`."
-        else:
-            hint = "Take a teacher of the kind `recommender` or `text-encoder`."
-        what = "several models" if isinstance(teacher, Mixture) else "no sequence model"
-        raise ConfigError(f"The teacher is {what}: it has no inside to learn from.", hint)
+            return Speaker(_that_sees(teacher, student))
+        several = len(_members(teacher)) > 1
+        what = "several models" if several else "no sequence model"
+        raise ConfigError(
+            f"The teacher is {what}: it has no inside to learn from.",
+            f"Choose one of its {len(_members(teacher))} members: `of: {{kind: member, number: 0}}`."
+            if several
+            else "Take a teacher of the kind `recommender` or `text-encoder`, with a model of `kind: sasrec`.",
+        )
 
 
 class Member(Companion):
-    """One model of an ensemble."""
+    """One model of an ensemble; a teacher that is one model is its only member."""
 
     kind: Literal["member"] = "member"
     number: NonNegativeInt = 0
@@ -79,7 +80,7 @@ class Member(Companion):
 
     def speaker(self, student: SequenceModel, teacher: Recommender | None) -> Speaker:
         """The member."""
-        members: list[Any] = teacher.members if isinstance(teacher, Mixture) else []
+        members = _members(teacher)
         if self.number >= len(members):
             raise ConfigError(
                 f"`of: {{kind: member, number: {self.number}}}` asks for a member that the teacher lacks; "
@@ -118,12 +119,26 @@ AnyCompanion = Annotated[
 """Who speaks inside the step: a name, or `{kind: …}` with its settings."""
 
 
-def _that_sees(teacher: SequenceModel, student: SequenceModel, who: str) -> SequenceModel:
+def _members(teacher: Recommender | None) -> list[Recommender]:
+    """The models that a teacher is made of.
+
+    Raises:
+        ConfigError: there is no teacher.
+    """
+    if teacher is None:
+        raise ConfigError(
+            "A term learns from the teacher's model inside the step, but there is no teacher.",
+            "Give its model: `distill(…, teacher=teacher.recommender)`.",
+        )
+    return list(getattr(teacher, "members", [teacher]))
+
+
+def _that_sees(teacher: SequenceModel, student: SequenceModel) -> SequenceModel:
     """Refuse a teacher that sees less of a history than its student."""
     if teacher.history >= student.history:
         return teacher
     raise ConfigError(
-        f"The {who} sees {teacher.history} items of a history, its student {student.history}: side by side, "
+        f"The teacher sees {teacher.history} items of a history, its student {student.history}: side by side, "
         "both must see the same.",
         f"Train the teacher with `history: {student.history}`, or the student with `history: {teacher.history}`.",
     )

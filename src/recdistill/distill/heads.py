@@ -14,14 +14,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Annotated, Literal
 
-import torch
 from jaxtyping import Float
 from pydantic import BeforeValidator, Discriminator, NonNegativeInt
 from torch import Tensor, nn
 
 from recdistill.distill.output import Output
 from recdistill.errors import ConfigError
-from recdistill.models.internals import Anatomy
+from recdistill.models.internals import Anatomy, precise
 from recdistill.settings import Settings
 
 
@@ -92,8 +91,8 @@ class Exit(Head):
         """Refuse a block that the student lacks, or its last, after which it is at its end anyway."""
         if self.block >= student.blocks - 1:
             raise ConfigError(
-                f"{who} reads after block {self.block}, but the student has {student.blocks} blocks; an exit "
-                "lies before the last.",
+                f"{who} reads after block {self.block}, but the student's number of blocks is {student.blocks}: "
+                "an exit lies before the last.",
                 f"Set `block` to at most {student.blocks - 2}."
                 if student.blocks > 1
                 else "Give the student more `blocks`, or drop the term.",
@@ -109,7 +108,7 @@ class Exit(Head):
     def read(self, output: Output, door: nn.Module) -> Float[Tensor, "positions width"]:
         """The block's hidden states, mapped."""
         assert output.internals is not None
-        return door(output.internals.hidden[self.block].to(torch.float32))
+        return door(precise(output.internals.hidden[self.block]))
 
 
 AnyHead = Annotated[

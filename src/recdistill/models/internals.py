@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -53,6 +54,11 @@ class Internals:
         return Internals(
             [one.detach() for one in self.hidden], [one.detach() for one in self.parts]
         )
+
+
+def precise(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
+    """The same in single precision at least: half precision cannot tell small differences."""
+    return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
 @contextmanager

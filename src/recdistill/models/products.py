@@ -7,7 +7,6 @@ from typing import Any, cast
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 
 def product(
@@ -46,15 +45,20 @@ class _Linear(torch.autograd.Function):
         return _onednn()(values, weight, bias, "none", [], "")
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:  # pyright: ignore[reportIncompatibleMethodOverride]
         values, weight = ctx.saved_tensors
         wanted, (gradient,) = ctx.needs_input_grad, outer
+        # Gradients are enabled here only when somebody wants gradients of gradients.
+        multiply = _differentiable if torch.is_grad_enabled() else product
         return (
-            product(gradient, weight.T) if wanted[0] else None,
-            product(values.T, gradient.T).T if wanted[1] else None,
+            multiply(gradient, weight.T) if wanted[0] else None,
+            multiply(values.T, gradient.T).T if wanted[1] else None,
             gradient.sum(0) if wanted[2] else None,
         )
+
+
+def _differentiable(left: Tensor, right: Tensor) -> Tensor:
+    return left @ right.T
 
 
 def _onednn() -> Any:

@@ -31,6 +31,22 @@ class TorchBatch:
         tensors = [torch.from_numpy(array).to(device, non_blocking=True) for array in arrays]
         return cls(*tensors, runs=batch.runs)
 
+    def take(self, rows: Int64[Tensor, " chosen"]) -> TorchBatch:
+        """Only these of its histories, named in ascending order."""
+        lengths = torch.cat([torch.full((count,), length) for _, count, length in self.runs])
+        stops, rows = lengths.cumsum(0), rows.cpu()
+        spans = zip((stops - lengths)[rows].tolist(), stops[rows].tolist(), strict=True)
+        at = torch.cat([torch.arange(*span) for span in spans]).to(self.items.device)
+        runs, first = [], 0
+        for length, count in zip(
+            *map(Tensor.tolist, lengths[rows].unique_consecutive(return_counts=True)), strict=True
+        ):
+            runs.append((first, count, length))
+            first += count * length
+        columns = (self.items[at], self.places[at], self.targets[at], self.events[at])
+        ends = lengths[rows].cumsum(0).sub(1).to(self.ends.device)
+        return TorchBatch(*columns, ends, tuple(runs))
+
     def __len__(self) -> int:
         return len(self.items)
 

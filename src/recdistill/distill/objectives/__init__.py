@@ -7,15 +7,23 @@ from typing import Annotated
 from pydantic import Discriminator
 
 from recdistill.distill.objectives.align import Align
+from recdistill.distill.objectives.attention_map import AttentionMap
 from recdistill.distill.objectives.collaborative import Collaborative
-from recdistill.distill.objectives.contract import LogitObjective, Objective, VectorObjective
+from recdistill.distill.objectives.contract import (
+    LiveObjective,
+    LogitObjective,
+    Objective,
+    VectorObjective,
+)
 from recdistill.distill.objectives.discrepancy import Discrepancy
 from recdistill.distill.objectives.dist import Dist
 from recdistill.distill.objectives.dkd import DKD
 from recdistill.distill.objectives.experts import DistillationExperts
 from recdistill.distill.objectives.hard_label import HardLabel
+from recdistill.distill.objectives.hint import Hint
 from recdistill.distill.objectives.importance_aware import ImportanceAware
 from recdistill.distill.objectives.info_nce import InfoNCE
+from recdistill.distill.objectives.input_gradient import InputGradient
 from recdistill.distill.objectives.kl import KL
 from recdistill.distill.objectives.list_mle import ListMLE
 from recdistill.distill.objectives.margin_mse import MarginMSE
@@ -29,6 +37,7 @@ from recdistill.distill.objectives.relaxed_ranking import RelaxedRanking
 from recdistill.distill.objectives.soft_bce import SoftBCE
 from recdistill.distill.objectives.soft_cross_entropy import SoftCrossEntropy
 from recdistill.distill.objectives.topology import Topology
+from recdistill.distill.objectives.value_relation import ValueRelation
 
 AnyObjective = Annotated[
     NextItem
@@ -52,7 +61,11 @@ AnyObjective = Annotated[
     | Topology
     | InfoNCE
     | DistillationExperts
-    | MaskedGeneration,
+    | MaskedGeneration
+    | Hint
+    | AttentionMap
+    | ValueRelation
+    | InputGradient,
     Discriminator("kind"),
 ]
 
@@ -62,14 +75,18 @@ __all__ = [
     "MSE",
     "Align",
     "AnyObjective",
+    "AttentionMap",
     "Collaborative",
     "Discrepancy",
     "Dist",
     "DistillationExperts",
     "HardLabel",
+    "Hint",
     "ImportanceAware",
     "InfoNCE",
+    "InputGradient",
     "ListMLE",
+    "LiveObjective",
     "LogitObjective",
     "MarginMSE",
     "MaskedGeneration",
@@ -82,5 +99,6 @@ __all__ = [
     "SoftBCE",
     "SoftCrossEntropy",
     "Topology",
+    "ValueRelation",
     "VectorObjective",
 ]

@@ -1,0 +1,64 @@
+"""How positions of a history attend to one another, for whole packed batches.
+
+    A_ij = softmax_j≤i (a_i · b_j / √d)
+
+a and b are queries and keys (what attention computes), or any two of queries, keys and values (the relations of
+MiniLM). Models here are causal, so each position relates itself to those it can see; the row of a history's first
+position is 1, whatever the model.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from recdistill.models.transformer import Runs
+
+Maps = Float[Tensor, "rows maps length length"]
+"""Log-probabilities over the columns up to the diagonal, and 0 beyond it."""
+
+
+def relations(
+    left: Float[Tensor, "rows length heads depth"], right: Float[Tensor, "rows length heads depth"]
+) -> Maps:
+    """log A of each head."""
+    scores = torch.einsum("rihd,rjhd->rhij", left, right) * left.shape[-1] ** -0.5
+    later = torch.ones_like(scores[0, 0], dtype=torch.bool).triu(1)
+    return scores.masked_fill(later, -torch.inf).log_softmax(-1).masked_fill(later, 0.0)
+
+
+def averaged(maps: Maps) -> Float[Tensor, "rows 1 length length"]:
+    """The mean over heads, as one head."""
+    return torch.logsumexp(maps, dim=1, keepdim=True) - math.log(maps.shape[1])
+
+
+def map_divergence(student: Maps, teacher: Maps) -> Float[Tensor, "rows maps length"]:
+    """KL(teacher ‖ student) of each row."""
+    return (teacher.exp() * (teacher - student)).tril().sum(-1)
+
+
+def map_distance(student: Maps, teacher: Maps) -> Float[Tensor, "rows maps length"]:
+    """Σ_j (A_S − A_T)² of each row."""
+    return (student.exp() - teacher.exp()).square().sum(-1)
+
+
+def over_histories(
+    compare: Callable[[Tensor, Tensor], Float[Tensor, "rows maps length"]],
+    student: Float[Tensor, "positions 3 heads depth"],
+    teacher: Float[Tensor, "positions 3 teacher_heads teacher_depth"],
+    runs: Runs,
+) -> Float[Tensor, " positions"]:
+    """`compare` for all histories of one length after another; the mean over heads of each position."""
+    sizes = [rows * length for _, rows, length in runs]
+    lengths = [length for _, _, length in runs]
+    losses = [
+        compare(own.unflatten(0, (-1, length)), other.unflatten(0, (-1, length))).mean(1).flatten()
+        for own, other, length in zip(
+            student.split(sizes), teacher.split(sizes), lengths, strict=True
+        )
+    ]
+    return torch.cat(losses)

@@ -1,0 +1,86 @@
+"""Which layers of two models are compared: shared by every objective that looks inside.
+
+Layers are counted from 0; `last` pairs the last of both, `spread` each layer of the student with the one as deep
+in the teacher, layer i of m with layer ⌈(i + 1) n / m⌉ − 1 of n (PKD's `skip`: Sun et al. 2019, section 3.1, with
+the last layer).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import torch
+from jaxtyping import Float
+from pydantic import Field, NonNegativeInt
+from torch import Tensor
+
+from recdistill.distill.companions import Itself
+from recdistill.distill.objectives.contract import LiveObjective
+from recdistill.distill.output import Output
+from recdistill.errors import ConfigError
+from recdistill.models.internals import Anatomy, Internals
+
+Pair = tuple[NonNegativeInt, NonNegativeInt]
+Layers = Literal["last", "spread"] | Annotated[tuple[Pair, ...], Field(min_length=1)]
+"""`last`, `spread`, or a list of `[student's layer, teacher's layer]`."""
+
+
+def paired(layers: Layers, student: int, teacher: int) -> list[tuple[int, int]]:
+    """The pairs, for models of so many layers.
+
+    >>> paired("spread", 2, 6)
+    [(0, 2), (1, 5)]
+    """
+    if layers == "last":
+        return [(student - 1, teacher - 1)]
+    if layers == "spread":
+        return [(own, -(-(own + 1) * teacher // student) - 1) for own in range(student)]
+    return [(own, other) for own, other in layers]
+
+
+class LayerObjective(LiveObjective):
+    """Compares layers of the student with layers of the teacher."""
+
+    layers: Layers = "last"
+    """Which."""
+
+    def fit(self, student: Anatomy, teacher: Anatomy) -> None:
+        """Refuse layers that are not there, and a layer that would teach itself or a deeper one."""
+        for who, blocks in (("student", student.blocks), ("teacher", teacher.blocks)):
+            if not blocks:
+                raise ConfigError(
+                    f"Objective '{self.label}' looks into layers, but the {who} has none.",
+                    "Take a model made of transformer blocks (`kind: sasrec`), or drop the term.",
+                )
+        for own, other in paired(self.layers, student.blocks, teacher.blocks):
+            self._require("student", own, student.blocks)
+            self._require("teacher", other, teacher.blocks)
+            if isinstance(self.of, Itself) and own >= other:
+                raise ConfigError(
+                    f"Objective '{self.label}' lets the student's layer {own} learn from its own layer {other}, "
+                    "which is no deeper.",
+                    f"Name a deeper one: `layers: [[0, {student.blocks - 1}]]`."
+                    if student.blocks > 1
+                    else "Give the student more `blocks`, or drop the term.",
+                )
+
+    def _require(self, who: str, layer: int, blocks: int) -> None:
+        if layer >= blocks:
+            raise ConfigError(
+                f"Objective '{self.label}' asks for layer {layer} of the {who}, which has {blocks}.",
+                f"Layers are counted from 0: the nearest is {blocks - 1}.",
+            )
+
+    def inside(self, student: Output, teacher: Output) -> tuple[Internals, Internals]:
+        """What went on inside the two."""
+        assert student.internals is not None
+        assert teacher.internals is not None
+        return student.internals, teacher.internals
+
+
+def mean_of(
+    losses: Sequence[Float[Tensor, " positions"]],
+) -> Float[Tensor, " positions"]:
+    """The mean of several losses of each position."""
+    return torch.stack([*losses]).mean(0)
