@@ -15,6 +15,7 @@ from recdistill.distill.objectives.contract import (
     Objective,
     VectorObjective,
 )
+from recdistill.distill.objectives.counterfactual import Counterfactual
 from recdistill.distill.objectives.discrepancy import Discrepancy
 from recdistill.distill.objectives.dist import Dist
 from recdistill.distill.objectives.dkd import DKD
@@ -65,7 +66,8 @@ AnyObjective = Annotated[
     | Hint
     | AttentionMap
     | ValueRelation
-    | InputGradient,
+    | InputGradient
+    | Counterfactual,
     Discriminator("kind"),
 ]
 
@@ -77,6 +79,7 @@ __all__ = [
     "AnyObjective",
     "AttentionMap",
     "Collaborative",
+    "Counterfactual",
     "Discrepancy",
     "Dist",
     "DistillationExperts",
