@@ -146,3 +146,37 @@ def test_limits_above():
 
 def test_zero_weight_is_allowed():
     assert WEIGHT.validate_python(0) == 0
+
+
+ADAPTIVE = {"kind": "adaptive", "from": 1.0, "to": 0.2, "target": 0.5, "begin": 0.4}
+
+
+@pytest.mark.parametrize(
+    ("measured", "wanted"),
+    [
+        (None, 1.0),
+        (0.0, 1.0),
+        (0.2, 1.0),
+        (0.35, 0.6),
+        (0.4, 1.0 - 0.8 * 2 / 3),
+        (0.5, 0.2),
+        (0.9, 0.2),
+    ],
+)
+def test_an_adaptive_schedule_follows_the_gap_and_not_the_time(measured, wanted):
+    feedback = {} if measured is None else {"ndcg@10": measured}
+    adaptive = SCHEDULE.validate_python(ADAPTIVE)
+    for progress in (0.0, 0.5, 1.0):
+        assert value(adaptive, progress, feedback) == pytest.approx(wanted)
+    assert extremes(adaptive) == (0.2, 1.0)
+
+
+def test_an_adaptive_schedule_that_aims_at_nothing_stays_where_it_is():
+    adaptive = SCHEDULE.validate_python({"kind": "adaptive", "from": 3.0, "to": 1.0})
+    assert value(adaptive, 0.5, {"ndcg@10": 0.3}) == 3.0
+
+
+@pytest.mark.parametrize("change", [{"target": 0}, {"begin": 1}, {"metric": "mrr"}])
+def test_an_adaptive_schedule_refuses(change):
+    with pytest.raises(ValidationError):
+        SCHEDULE.validate_python({**ADAPTIVE, **change})

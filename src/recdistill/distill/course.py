@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch import nn
 
 from recdistill.data.batches import TrainingBatches
 from recdistill.data.dataset import Dataset
+from recdistill.distill.aims import aimed
 from recdistill.distill.lookup import Lookup, lookups
 from recdistill.distill.loss import DistillationLoss
 from recdistill.distill.phases import Phase, epochs_of, kind_named
@@ -55,12 +57,28 @@ class Course:
     teacher: Recommender | None = None
 
     def take(self, phases: tuple[Phase, ...]) -> TrainingLog:
-        """Train through all `phases`; interrupted, the next call goes on in the phase that was under way."""
+        """Train through all `phases`; interrupted, the next call goes on in the phase that was under way.
+
+        Raises:
+            ConfigError: a phase cannot be trained, or an adaptive schedule has nothing to aim at.
+        """
+        phases = tuple(aimed(phase, cache(self._aim)) for phase in phases)
         fresh = {name: value.clone() for name, value in self.student.network.state_dict().items()}
         logs: list[TrainingLog] = []
         for number, phase in enumerate(phases):
             logs.append(self._train(phase, self._part(phases, number), fresh))
         return TrainingLog.joined(logs)
+
+    def _aim(self) -> float:
+        """What the given teacher reaches on validation."""
+        judge = self.teacher and validation(self.teacher, self.dataset)
+        if judge is None:
+            raise ConfigError(
+                "An adaptive schedule is to follow the student up to its teacher, but there is "
+                f"{'no teacher to measure' if self.teacher is None else 'nothing to validate on'}.",
+                "Write `target:` with the NDCG@10 that counts as caught up.",
+            )
+        return judge()
 
     def _part(self, phases: tuple[Phase, ...], number: int) -> Course:
         """One phase's epochs, folder and name."""
