@@ -41,6 +41,7 @@ def test_version(capsys):
         ["label"],
         ["distill"],
         ["evaluate"],
+        ["explain-run"],
         ["export"],
         ["recommend"],
         ["compare"],
@@ -115,7 +116,7 @@ def test_the_command_is_installed_and_completes_its_verbs():
     command = Path(sys.executable).with_name("recdistill")
     environment = {
         "_RECDISTILL_COMPLETE": "complete_bash",
-        "COMP_WORDS": "recdistill exp",
+        "COMP_WORDS": "recdistill expo",
         "COMP_CWORD": "1",
     }
     done = subprocess.run([command], env=environment, capture_output=True, text=True, check=False)

@@ -100,7 +100,9 @@ def _quality(held_out: Evaluation, metric: Metric) -> dict[str, Any]:
     return {
         "models": {role: {str(metric): value} for role, value in values.items()},
         "intervals": {
-            role: {str(metric): _bounds(interval(0, held_out.draws[role, str(metric)], confidence))}
+            role: {
+                str(metric): _bounds(interval(0.0, held_out.draws[role, str(metric)], confidence))
+            }
             for role in held_out.rankings
         },
         "differences": {
