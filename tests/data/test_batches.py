@@ -46,6 +46,25 @@ def test_every_event_with_a_predecessor_is_a_target_once(
     assert seen == Counter(expected)
 
 
+@given(ROWS, st.integers(1, 5), st.integers(1, 4))
+@settings(deadline=None)
+def test_with_what_is_unlabelled_every_event_is_an_input_once(
+    rows: list[list[int]], history: int, size: int
+) -> None:
+    """The last of a history has no target; all others have the one that they have anyway."""
+    histories = Sequences.from_lists(rows)
+    answers = {
+        event: histories.values[event + 1] if event + 1 < stop else -1
+        for start, stop in zip(histories.starts, histories.stops, strict=True)
+        for event in range(start, stop)
+    }
+    found: list[tuple[int, int]] = []
+    for batch in TrainingBatches(histories, history, size, seed=1, unlabelled=True).epoch(0):
+        _check_runs(batch)
+        found += zip(batch.events.tolist(), batch.targets.tolist(), strict=True)
+    assert sorted(found) == sorted(answers.items())
+
+
 @given(ROWS, st.integers(1, 5))
 @settings(deadline=None)
 def test_last_windows_end_each_history(rows: list[list[int]], history: int) -> None:

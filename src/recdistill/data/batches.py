@@ -76,6 +76,8 @@ class TrainingBatches:
         batch_size: windows a step.
         seed: decides the order.
         windows: `last` keeps only the window at the end of each history.
+        unlabelled: whether the last item of a history is an input too, with no target: what comes next is known to
+            nobody who learns.
         views: how a student sees a batch this time: called with it and with draws that the seed and the
             step decide, one after another.
     """
@@ -86,6 +88,7 @@ class TrainingBatches:
     seed: int
     windows: Windows = "all"
     views: tuple[Callable[[Batch, np.random.Generator], Batch], ...] = ()
+    unlabelled: bool = False
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """The batches of `epoch`; any step can be had alone with `batch(epoch, step)`."""
@@ -109,7 +112,7 @@ class TrainingBatches:
         order = chosen[np.argsort(self.inputs.lengths[chosen], kind="stable")]
         rows = self.inputs.take(order)
         events = rows.places()
-        targets = self.histories.values[events + 1].astype(np.int64)
+        targets = self._followers[events]
         batch = _batch(rows, events, targets, events)
         draw = np.random.default_rng([self.seed, epoch, step])
         return reduce(lambda seen, view: view(seen, draw), self.views, batch)
@@ -117,9 +120,8 @@ class TrainingBatches:
     @cached_property
     def inputs(self) -> Sequences:
         """The inputs of every window, in user order."""
-        stops = np.maximum(
-            self.histories.stops - 1, self.histories.starts
-        )  # the last item is a target only
+        # The last item is a target only, unless what nobody knows the end of is wanted too.
+        stops = np.maximum(self.histories.stops - (not self.unlabelled), self.histories.starts)
         total = stops - self.histories.starts
         counts = -(-total // self.history)
         if self.windows == "last":
@@ -129,6 +131,13 @@ class TrainingBatches:
         ends = stops[user] - from_end * self.history
         starts = np.maximum(self.histories.starts[user], ends - self.history)
         return Sequences(self.histories.values, starts, ends)
+
+    @cached_property
+    def _followers(self) -> Int64[np.ndarray, " events"]:
+        """The item after each training event; -1 after the last of a history."""
+        followers = np.roll(self.histories.values, -1).astype(np.int64)
+        followers[self.histories.stops[self.histories.lengths > 0] - 1] = -1
+        return followers
 
     @cached_property
     def _order(self) -> Callable[[int], Int64[np.ndarray, " windows"]]:

@@ -124,6 +124,7 @@ class Course:
             run.seed,
             training.windows,
             phase.views,
+            phase.unlabelled,
         )
         popularity = np.bincount(dataset.train.items, minlength=dataset.num_items)
         with torch.random.fork_rng(devices=[]):

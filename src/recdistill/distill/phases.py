@@ -29,6 +29,10 @@ class Terms(Settings):
     """How the terms share the say beyond their weights."""
     views: tuple[AnyView, ...] = ()
     """How the student sees its histories; the teacher saw them as they are."""
+    unlabelled: bool = False
+    """Whether the student also stands at the end of every history, where nobody knows what comes next: terms that
+    hear a teacher learn there, the others do not. A teacher trained on the same events has seen the answer
+    everywhere else, and says more about what it did not see."""
 
     @field_validator("objectives")
     @classmethod

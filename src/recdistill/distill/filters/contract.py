@@ -56,6 +56,11 @@ class Filter(Scheduled):
         """The kinds of signal it knows what to do with; `None` stands for a term without a teacher."""
         return LISTS
 
+    @property
+    def needs_target(self) -> bool:
+        """Whether it knows what to do only where the next item is known."""
+        return False
+
     def check(self, kind: SignalKind | None, who: str) -> None:
         """Refuse a term `who` that hears another kind of signal, or none.
 

@@ -42,6 +42,11 @@ class InversePropensity(Filter):
         """Everything that is about positions, and true labels too."""
         return POSITIONS | {None}
 
+    @property
+    def needs_target(self) -> bool:
+        """It asks what was really chosen."""
+        return True
+
     def __call__(self, heard: Heard, logits: Logits, places: Places, knobs: Knobs) -> Heard:
         """The weights of the targets."""
         weights = inverse_propensity(places.popularity, self.power, self.clip)

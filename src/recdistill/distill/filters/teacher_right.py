@@ -22,6 +22,11 @@ class TeacherRight(Filter):
     within: PositiveInt = 20
     """The ranks that count as right."""
 
+    @property
+    def needs_target(self) -> bool:
+        """It asks what was really chosen."""
+        return True
+
     def __call__(self, heard: Heard, logits: Logits, places: Places, knobs: Knobs) -> Heard:
         """Whether the target is among the first items of the list."""
         head = heard.signal["items"][:, : self.within]
