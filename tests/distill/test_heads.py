@@ -13,12 +13,13 @@ from recdistill.distill.heads import Auxiliary, Exit, Served
 from recdistill.distill.objectives import KL, NextItem
 from recdistill.distill.output import Output
 from recdistill.errors import ConfigError
+from recdistill.models.internals import Anatomy
 
 ARANGE = torch.arange(64, dtype=torch.float64).reshape(8, 8) / 10
 
 
 def read(head, made, batch):
-    doors = Doors([head], made.network, 8).double()
+    doors = Doors([head], 8).double()
     return doors, doors.read(head, Output.of(made, batch, watch=head.watches))
 
 
@@ -72,7 +73,7 @@ def test_an_exit_is_the_normalised_state_after_its_block(block):
 
 def test_terms_at_one_head_share_what_it_learns():
     heads = [Auxiliary(), Exit(), Auxiliary(), Served(), Exit(block=1)]
-    doors = Doors(heads, model(blocks=3).network, 8)
+    doors = Doors(heads, 8)
     assert len(list(doors.parameters())) == 2 + 4 + 4
 
 
@@ -81,5 +82,5 @@ def test_terms_at_one_head_share_what_it_learns():
 )
 def test_an_exit_that_is_not_there_is_refused(block, blocks, hint):
     with pytest.raises(ConfigError, match=f"after block {block}, .* is {blocks}: ") as refused:
-        Doors([Exit(block=block)], model(blocks=blocks).network, 8)
+        Exit(block=block).check(Anatomy(blocks, 8, 1), "It")
     assert hint in refused.value.hint

@@ -71,10 +71,11 @@ def test_each_says_what_it_is_and_what_to_expect(path: Path):
 @pytest.mark.timeout(1200)
 def test_all_run(make_source, tmp_path):
     source = make_source(tmp_path, users=40, items=120, events=1200)
-    model = "{kind: sasrec, width: 8, blocks: 1, history: 10}"
+    model = "{kind: sasrec, width: 8, blocks: 2, history: 10}"
+    member = f"{{kind: recommender, model: {model}, training: {{epochs: 1}}}}"
     options = [
         f"dataset={{source: {source}, name: tiny}}",
-        f"teacher={{kind: recommender, model: {model}, training: {{epochs: 1}}}}",
+        f"teacher={{kind: ensemble, members: [{member}, {member}]}}",
         f"student={model}",
         "training={epochs: 1, batch_size: 32}",
         "evaluation={seeds: 1, resamples: 1000, latency_requests: 0}",

@@ -12,6 +12,7 @@ from recdistill.config.located import LocatedYaml
 from recdistill.config.refusals import refusal
 from recdistill.data.configuration import DatasetConfig
 from recdistill.distill.recipe import Recipe
+from recdistill.distill.rehearsal import rehearse
 from recdistill.errors import ConfigError
 from recdistill.evaluation.options import EvaluationConfig
 from recdistill.models.sasrec import SASRecConfig
@@ -19,6 +20,7 @@ from recdistill.settings import Settings
 from recdistill.signals.kinds import SignalKind
 from recdistill.teachers import TeacherConfig, never_says
 from recdistill.teachers.speech import LISTS
+from recdistill.teachers.stand_in import hollow, stand_in
 from recdistill.training.options import TrackerName, TrainingConfig
 
 
@@ -66,6 +68,9 @@ def parse_config(source: LocatedYaml) -> RunConfig:
     _require_sayable(config)
     # What the teacher is asked is known here, so a recipe that needs more fails before anything is trained.
     config.recipe.check({signal.kind: signal for signal in config.signals}, "the list `signals`")
+    # So is what both models will be made of.
+    if config.recipe.looks_inside:
+        rehearse(config.recipe, hollow(config.student), stand_in(config.teacher))
     return config
 
 

@@ -17,6 +17,7 @@ from recdistill.distill.initialise import TeacherInit, inherit_features, inherit
 from recdistill.distill.lookup import Lookup, lookups
 from recdistill.distill.objectives import Objective
 from recdistill.distill.recipe import Recipe
+from recdistill.distill.rehearsal import rehearse
 from recdistill.distill.scrutiny import scrutinise
 from recdistill.errors import ConfigError
 from recdistill.models.fitting import require_same_catalogue
@@ -24,6 +25,7 @@ from recdistill.models.item_encoders import IdItems, OffsetItems
 from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.signals import Expectation, Signals
 from recdistill.signals.manifest import DatasetIdentity
+from recdistill.teachers.base import weights_hash
 from recdistill.training.log import TrainingLog
 from recdistill.training.options import RunOptions, TrainingConfig
 
@@ -57,7 +59,8 @@ def distill(
         The learning curve with every term, plain and weighted, and the schedules' values.
 
     Raises:
-        ConfigError: the recipe asks for what the teacher does not say, before anything is trained.
+        ConfigError: the recipe asks for what the teacher does not say, or compares what one of the two models
+            does not have, before anything is trained.
         DataError: the student was made for another catalogue.
         SignalError: the signals belong to another dataset, or teach nothing.
         pydantic.ValidationError: plain data is no recipe.
@@ -71,6 +74,7 @@ def distill(
         )
     require_same_catalogue(student, dataset)
     heard = _heard(dataset, signals, recipe)
+    rehearse(recipe, student, teacher)
     if recipe.init:
         _inherit(student, recipe.init, heard)
     elif recipe.needs and isinstance(_items(student), OffsetItems):
@@ -80,6 +84,8 @@ def distill(
         )
     student.dataset = dataset
     further = _identity(student, dataset, signals, recipe)
+    if teacher and recipe.asks:
+        further["asked"] = weights_hash(teacher)
     return Course(student, dataset, heard, training, run, further, teacher).take(recipe.course)
 
 

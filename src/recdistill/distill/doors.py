@@ -9,22 +9,15 @@ from torch import Tensor, nn
 
 from recdistill.distill.heads import Head
 from recdistill.distill.output import Output
-from recdistill.models.internals import Anatomy
 
 
 class Doors(nn.Module):
     """Terms that read at the same head share what it learns."""
 
-    def __init__(self, heads: Iterable[Head], student: nn.Module, width: int) -> None:
-        """For a `student` whose states are of `width`.
-
-        Raises:
-            ConfigError: the student has no such place.
-        """
+    def __init__(self, heads: Iterable[Head], width: int) -> None:
+        """For a student whose states are of `width`."""
         super().__init__()
         self._heads = list(dict.fromkeys(heads))
-        for head in self._heads:
-            head.check(Anatomy.of(student), "A term")
         self._doors = nn.ModuleList(head.door(width) for head in self._heads)
 
     def read(self, head: Head, output: Output) -> Float[Tensor, "positions width"]:

@@ -24,6 +24,7 @@ from recdistill.distill.objectives.contract import (
 from recdistill.distill.output import Output
 from recdistill.distill.present import Present, tuned
 from recdistill.distill.pulls import pulls
+from recdistill.distill.rehearsal import require_fit
 from recdistill.distill.speakers import said
 from recdistill.distill.terms import LiveTerm, LogitTerm, Term, VectorTerm, described
 from recdistill.distill.voices import Voices
@@ -70,7 +71,8 @@ class DistillationLoss(nn.Module):
         beside = [term for term in objectives if isinstance(term, VectorObjective | LiveObjective)]
         self._voices = Voices(objectives, student, teacher)
         width = student.item_table().shape[1]
-        self._doors = Doors([term.head for term in self._over_logits], student.network, width)
+        require_fit(objectives, student, self._voices)
+        self._doors = Doors([term.head for term in self._over_logits], width)
         self._over_vectors = [term for term in beside if isinstance(term, VectorObjective)]
         self._over_models = [term for term in beside if isinstance(term, LiveObjective)]
         self._beside = [term.label for term in beside]
@@ -82,7 +84,6 @@ class DistillationLoss(nn.Module):
         if isinstance(objective, LiveObjective):
             teacher = self._voices.of(objective.of).model.network
             sides = Anatomy.of(self._student.network), Anatomy.of(teacher)
-            objective.fit(*sides)
             return objective.bridge(*sides)
         table = self._student.item_table()
         lookup = self._lookups[str(objective.source)]

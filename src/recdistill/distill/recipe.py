@@ -9,8 +9,9 @@ from pydantic import model_validator
 
 from recdistill.distill.auto import Auto, Point
 from recdistill.distill.companions import Member, Teacher
+from recdistill.distill.heads import Served
 from recdistill.distill.initialise import TeacherInit
-from recdistill.distill.objectives import NextItem, Objective
+from recdistill.distill.objectives import LogitObjective, NextItem, Objective
 from recdistill.distill.phases import Phase, Terms, check_terms, kind_named
 from recdistill.errors import ConfigError, nearest
 from recdistill.settings import Settings
@@ -83,9 +84,15 @@ class Recipe(Terms):
             for term in phase.objectives
         )
 
+    @property
+    def looks_inside(self) -> bool:
+        """Whether a term works on a model itself, beyond stored signals and the student's served logits."""
+        terms = [term for phase in self.course for term in phase.objectives]
+        return any(term.companion is not None or not _served(term) for term in terms)
+
     def untaught(self) -> Recipe:
-        """Only those of its terms that need no teacher, in one phase: the undistilled twin's recipe."""
-        own = tuple(term for term in self.course[0].objectives if not term.taught)
+        """Only those of its terms that need no teacher and no side door, in one phase: the twin's recipe."""
+        own = tuple(term for term in self.course[0].objectives if not term.taught and _served(term))
         return Recipe(objectives=own or (NextItem(),))
 
     def check(self, says: Mapping[str, SignalKind], teacher: str = "the teacher") -> None:
@@ -116,6 +123,10 @@ class Recipe(Terms):
                 f"{nearest(source, sorted(says))} "
                 f"Label with `{{kind: {source}}}`, or drop the term.",
             )
+
+
+def _served(term: Objective) -> bool:
+    return not isinstance(term, LogitObjective) or term.head == Served()
 
 
 def _terms(settings: Settings) -> dict[str, Any]:

@@ -1,0 +1,37 @@
+"""Whether two models can be compared as a recipe asks: found out before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from recdistill.distill.objectives.contract import LiveObjective, LogitObjective, Objective
+from recdistill.distill.recipe import Recipe
+from recdistill.distill.voices import Voices
+from recdistill.models.internals import Anatomy
+from recdistill.models.recommender import Recommender, SequenceModel
+
+
+def rehearse(recipe: Recipe, student: SequenceModel, teacher: Recommender | None) -> None:
+    """Go through all phases of `recipe` without a step.
+
+    Only what the models are made of matters, not what they have learned, so models that stand in for them will do.
+
+    Raises:
+        ConfigError: a term listens to somebody who is not there, or compares what one of the two does not have.
+    """
+    for phase in recipe.course:
+        require_fit(phase.objectives, student, Voices(phase.objectives, student, teacher))
+
+
+def require_fit(objectives: Iterable[Objective], student: SequenceModel, voices: Voices) -> None:
+    """Refuse terms that compare what these models do not have.
+
+    Raises:
+        ConfigError: naming the term, what it asks for, and the nearest that is there.
+    """
+    own = Anatomy.of(student.network)
+    for term in objectives:
+        if isinstance(term, LiveObjective):
+            term.fit(own, Anatomy.of(voices.of(term.of).model.network))
+        if isinstance(term, LogitObjective):
+            term.head.check(own, f"Objective '{term.label}'")

@@ -1,0 +1,39 @@
+"""What a teacher will be made of, known before it is trained."""
+
+from __future__ import annotations
+
+import polars as pl
+import torch
+
+from recdistill.data.vocabulary import Vocabulary
+from recdistill.models.recommender import Recommender
+from recdistill.models.registry import model_class, settings
+from recdistill.models.sasrec import SASRec, SASRecConfig
+from recdistill.teachers.ensemble import EnsembleConfig, TeacherConfig
+from recdistill.teachers.mixture import Mixture
+from recdistill.teachers.recommender import RecommenderTeacherConfig
+
+_NOTHING = Vocabulary(pl.Series([0]))
+
+
+def stand_in(config: TeacherConfig) -> Recommender:
+    """A model that knows nothing, of a catalogue of one item, made like the one the teacher will speak through.
+
+    An ensemble has the members that can count: which of them will is chosen on validation.
+    """
+    if isinstance(config, EnsembleConfig):
+        weights = config.weights or (1.0,) * len(config.members)
+        pairs = zip(config.members, weights, strict=True)
+        members = [stand_in(member) for member, weight in pairs if weight]
+        return Mixture(members, [1.0] * len(members))
+    if isinstance(config, RecommenderTeacherConfig):
+        kind = model_class(str(config.model["kind"]))
+        checked = settings(kind, {k: v for k, v in config.model.items() if k != "kind"})
+        return hollow(checked) if isinstance(checked, SASRecConfig) else kind(checked, _NOTHING)
+    return hollow(config.head)
+
+
+def hollow(config: SASRecConfig) -> SASRec:
+    """A sequence model of a catalogue of one item."""
+    with torch.random.fork_rng(devices=[]):
+        return SASRec(config, _NOTHING)
