@@ -17,12 +17,14 @@ from recdistill.distill.filters import (
     Disagreement,
     Heard,
     InversePropensity,
+    Labelled,
     Noise,
     Part,
     Random,
     TeacherRight,
     Top,
 )
+from recdistill.distill.filters.labelled import lots
 from recdistill.distill.filters.propensity import inverse_propensity
 from recdistill.distill.objectives import KL, MSE, Align, NextItem
 from recdistill.distill.places import Places
@@ -59,7 +61,8 @@ def logits(heard):
 
 @pytest.fixture
 def places(heard):
-    return Places(targets()[: len(heard.counts)], torch.arange(1.0, ITEMS + 1))
+    events = torch.arange(len(heard.counts))
+    return Places(targets()[: len(events)], torch.arange(1.0, ITEMS + 1), events)
 
 
 def through(each, heard, logits, places, progress=0.0):
@@ -168,7 +171,7 @@ def test_propensity_weights_average_to_one_and_favour_the_rare(popularity, power
 
 def test_propensity_weights_by_hand(heard, logits):
     """Popularities 1, 4, 16 have mean 7, so the raw weights at power ½ are √7, √7/2, √7/4."""
-    places = Places(torch.tensor([0, 1, 2]), torch.tensor([1.0, 4.0, 16.0]))
+    places = Places(torch.tensor([0, 1, 2]), torch.tensor([1.0, 4.0, 16.0]), torch.arange(3))
     found = through(InversePropensity(), Heard({}, torch.ones(3)), logits, places).counts
     raw = np.array([1, 1 / 2, 1 / 4])
     np.testing.assert_allclose(found, raw * 21 / (raw * [1, 4, 16]).sum(), rtol=1e-6)
@@ -206,3 +209,49 @@ def test_rates_out_of_range_are_refused(settings):
 def test_vector_terms_have_no_filters():
     with pytest.raises(ValidationError, match="filters"):
         Align.model_validate({"filters": [{"kind": "random"}]})
+
+
+@given(st.integers(0, 2**31), st.integers(0, 2**62))
+def test_lots_are_a_function_of_seed_and_event_alone(seed, first):
+    events = torch.arange(first, first + 50)
+    drawn = lots(events, seed)
+    assert ((drawn >= 0) & (drawn < 1)).all()
+    order = torch.randperm(50, generator=torch.Generator().manual_seed(seed % 1000))
+    assert torch.equal(lots(events[order], seed), drawn[order])
+
+
+def test_lots_are_even_and_independent():
+    events = torch.arange(200_000)
+    one, other = lots(events, 0).double(), lots(events, 1).double()
+    assert (torch.histc(one, 20) - 10_000).abs().max() < 5 * (10_000 * 0.95) ** 0.5
+    pairs = torch.stack([one[:-1], one[1:], other[1:]])
+    assert torch.corrcoef(pairs).fill_diagonal_(0).abs().max() < 5 / 200_000**0.5
+
+
+def test_labelled_is_a_fixed_share_that_counts_for_the_rest(logits):
+    events = torch.arange(40_000)
+    there = Places(events % ITEMS, torch.ones(ITEMS), events)
+    everywhere = Heard({}, torch.full((40_000,), 2.0))
+
+    def counts(**settings):
+        return Labelled(**settings)(everywhere, logits, there, {}).counts
+
+    few, more = counts(share=0.01), counts(share=0.1)
+    assert set(few.tolist()) == {0.0, 200.0}
+    assert set(more.tolist()) == {0.0, 20.0}
+    assert (more[few > 0] > 0).all()
+    assert more.mean().item() == pytest.approx(2.0, rel=0.08)
+    assert torch.equal(counts(share=1.0), everywhere.counts)
+    assert torch.equal(counts(), more)
+    assert not torch.equal(counts(seed=1), more)
+
+
+def test_what_is_no_event_of_the_log_is_never_labelled(logits):
+    nowhere = Places(torch.zeros(9, dtype=torch.int64), torch.ones(ITEMS), torch.full((9,), -1))
+    assert not Labelled(share=1.0)(Heard({}, torch.ones(9)), logits, nowhere, {}).counts.any()
+
+
+def test_labels_may_be_few_where_the_teacher_is_heard_everywhere():
+    recipe = Recipe(objectives=(NextItem(filters=(Labelled(),)), KL()))
+    recipe.check({"top-k": TopK()})
+    assert recipe.untaught().objectives == recipe.objectives[:1]

@@ -9,7 +9,8 @@ import pytest
 import torch
 from spoken import WIDTH, oracle, speak
 
-from recdistill.distill.filters import Disagreement, TeacherRight
+from recdistill.distill.filters import Disagreement, Labelled, TeacherRight
+from recdistill.distill.filters.labelled import lots
 from recdistill.distill.lookup import lookups
 from recdistill.distill.loss import DistillationLoss
 from recdistill.distill.objectives import KL, MSE, Align, HardLabel, NextItem
@@ -236,3 +237,17 @@ def test_a_filter_that_looks_at_the_student_gives_it_no_gradient(
     each = (teacher.exp() * (teacher - own.log_softmax(1))).sum(1)
     ((each * chosen).sum() / len(each)).backward()
     torch.testing.assert_close(found, student.network.items.vectors.grad, rtol=1e-3, atol=1e-6)
+
+
+def test_few_labels_are_a_mean_over_them_in_expectation(student, tiny_dataset, signals, batch):
+    found = make(student, tiny_dataset, signals, NextItem(filters=(Labelled(share=0.3),)), KL())
+    terms = found(batch, START).terms
+    each = torch.nn.functional.cross_entropy(
+        logits_of(student, batch), batch.targets, reduction="none"
+    )
+    chosen = lots(batch.events, 0) < 0.3
+    assert 0.1 < chosen.double().mean() < 0.5
+    wanted = (each * chosen).sum() / 0.3 / len(each)
+    torch.testing.assert_close(terms["next-item"].double(), wanted, rtol=1e-5, atol=1e-6)
+    whole = make(student, tiny_dataset, signals, KL())(batch, START)
+    torch.testing.assert_close(terms["kl"], whole.terms["kl"])

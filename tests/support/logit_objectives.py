@@ -47,7 +47,7 @@ def losses(objective, states, table, signal, wanted=None, *, chunk_bytes=1 << 20
 
     def of_chunk(logits, part):
         fields = {name: field[part] for name, field in signal.items()}
-        places = Places(wanted[part], POPULARITY)
+        places = Places(wanted[part], POPULARITY, torch.arange(len(wanted))[part])
         return objective(logits, places, fields, knobs).sum().unsqueeze(0)
 
     return chunked(states, table, of_chunk, dense=objective.dense, chunk_bytes=chunk_bytes)[0]
@@ -137,7 +137,10 @@ def _certain():
 
 def _check_dense(objective, signal):
     states, table = student()
-    places, knobs = Places(targets(), POPULARITY), objective.knobs(0.0, {})
+    places, knobs = (
+        Places(targets(), POPULARITY, torch.arange(len(targets()))),
+        objective.knobs(0.0, {}),
+    )
     try:
         found = objective(Sparse(states @ table.T), places, signal, knobs)
     except AssertionError:

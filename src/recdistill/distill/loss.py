@@ -97,7 +97,7 @@ class DistillationLoss(nn.Module):
         present = Present.at(moment, self._over_logits, self._over_vectors, self._over_models)
         output = Output.of(self._student, batch, watch=present.watches)
         others = self._voices.about(output, present.companions)
-        places = Places(batch.targets.clamp_min(0), self._popularity)
+        places = Places(batch.targets.clamp_min(0), self._popularity, batch.events)
         over_logits = self._logit_terms(present, batch, others, moment)
         beside = [*self._vector_terms(present), *self._live_terms(present, others)]
         terms: tuple[Term, ...] = (*over_logits, *beside)

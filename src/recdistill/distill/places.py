@@ -22,10 +22,12 @@ class Places:
     Attributes:
         targets: the next item; an arbitrary item where it is unknown.
         popularity: how often each item of the catalogue occurs in training.
+        events: which training event each position is; -1 for none.
     """
 
     targets: Int64[Tensor, " positions"]
     popularity: Float[Tensor, " items"]
+    events: Int64[Tensor, " positions"]
 
     def __getitem__(self, part: slice) -> Places:
-        return Places(self.targets[part], self.popularity)
+        return Places(self.targets[part], self.popularity, self.events[part])

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import model_validator
 
+from recdistill.distill.aims import aimless
 from recdistill.distill.auto import Auto, Point
 from recdistill.distill.companions import Member, Teacher
 from recdistill.distill.heads import Served
@@ -77,8 +78,8 @@ class Recipe(Terms):
 
     @property
     def asks(self) -> bool:
-        """Whether a term asks the given teacher inside the training step."""
-        return any(
+        """Whether the given teacher itself is wanted: in the training step, or to be measured for a schedule."""
+        return any(map(aimless, self.course)) or any(
             isinstance(term.companion, Teacher | Member)
             for phase in self.course
             for term in phase.objectives

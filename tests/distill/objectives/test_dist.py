@@ -69,7 +69,7 @@ def test_flat_probabilities_do_not_drown_in_single_precision():
     found = []
     for dtype in (torch.float32, torch.float64):
         signal = {"items": items, "logits": theirs.to(dtype)}
-        places = Places(torch.zeros(3, dtype=torch.int64), torch.ones(100))
+        places = Places(torch.zeros(3, dtype=torch.int64), torch.ones(100), torch.arange(3))
         knobs = {"weight": 1.0, "temperature": 20.0}
         found.append(Dist()(Sparse(ours.to(dtype)), places, signal, knobs).double())
     torch.testing.assert_close(found[0], found[1], rtol=1e-3, atol=0)

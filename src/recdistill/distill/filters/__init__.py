@@ -9,6 +9,7 @@ from pydantic import Discriminator
 from recdistill.distill.filters.confident import Confident
 from recdistill.distill.filters.contract import Filter, Heard
 from recdistill.distill.filters.disagreement import Disagreement
+from recdistill.distill.filters.labelled import Labelled
 from recdistill.distill.filters.noise import Noise
 from recdistill.distill.filters.part import Part
 from recdistill.distill.filters.propensity import InversePropensity
@@ -17,7 +18,15 @@ from recdistill.distill.filters.teacher_right import TeacherRight
 from recdistill.distill.filters.top import Top
 
 AnyFilter = Annotated[
-    Random | Part | Top | TeacherRight | Confident | Disagreement | Noise | InversePropensity,
+    Random
+    | Part
+    | Top
+    | TeacherRight
+    | Confident
+    | Disagreement
+    | Noise
+    | InversePropensity
+    | Labelled,
     Discriminator("kind"),
 ]
 
@@ -28,6 +37,7 @@ __all__ = [
     "Filter",
     "Heard",
     "InversePropensity",
+    "Labelled",
     "Noise",
     "Part",
     "Random",
