@@ -7,11 +7,14 @@ from recdistill.distill import DKD as DKD
 from recdistill.distill import KL as KL
 from recdistill.distill import MSE as MSE
 from recdistill.distill import Align as Align
+from recdistill.distill import AttentionMap as AttentionMap
 from recdistill.distill import Collaborative as Collaborative
 from recdistill.distill import Discrepancy as Discrepancy
 from recdistill.distill import Dist as Dist
 from recdistill.distill import HardLabel as HardLabel
+from recdistill.distill import Hint as Hint
 from recdistill.distill import ImportanceAware as ImportanceAware
+from recdistill.distill import InputGradient as InputGradient
 from recdistill.distill import ListMLE as ListMLE
 from recdistill.distill import MarginMSE as MarginMSE
 from recdistill.distill import NextItem as NextItem
@@ -21,6 +24,7 @@ from recdistill.distill import Recipe as Recipe
 from recdistill.distill import RelaxedRanking as RelaxedRanking
 from recdistill.distill import SoftBCE as SoftBCE
 from recdistill.distill import SoftCrossEntropy as SoftCrossEntropy
+from recdistill.distill import ValueRelation as ValueRelation
 from recdistill.distill import distill as distill
 from recdistill.errors import RecDistillError as RecDistillError
 from recdistill.evaluation.protocol import evaluate as evaluate

@@ -12,11 +12,14 @@ from recdistill.distill.objectives import (
     KL,
     MSE,
     Align,
+    AttentionMap,
     Collaborative,
     Discrepancy,
     Dist,
     HardLabel,
+    Hint,
     ImportanceAware,
+    InputGradient,
     ListMLE,
     MarginMSE,
     NextItem,
@@ -25,6 +28,7 @@ from recdistill.distill.objectives import (
     RelaxedRanking,
     SoftBCE,
     SoftCrossEntropy,
+    ValueRelation,
 )
 from recdistill.distill.recipe import Recipe
 from recdistill.training.log import TrainingLog
@@ -34,11 +38,14 @@ __all__ = [
     "KL",
     "MSE",
     "Align",
+    "AttentionMap",
     "Collaborative",
     "Discrepancy",
     "Dist",
     "HardLabel",
+    "Hint",
     "ImportanceAware",
+    "InputGradient",
     "ListMLE",
     "MarginMSE",
     "NextItem",
@@ -48,6 +55,7 @@ __all__ = [
     "RelaxedRanking",
     "SoftBCE",
     "SoftCrossEntropy",
+    "ValueRelation",
     "distill",
 ]
 

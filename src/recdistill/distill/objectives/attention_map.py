@@ -1,8 +1,8 @@
 """`attention-map`: the student is to look where the teacher looks.
 
     L = mean over pairs of layers, and heads, of D(A_T,i , A_S,i)        A as in `attending`, of queries and keys
-    D = KL(A_T,i ‖ A_S,i)                (MiniLM: Wang et al. 2020, eq. 3)
-      = Σ_j (A_S,ij − A_T,ij)²           with `distance: mse` (TinyBERT: Jiao et al. 2020, eq. 7, of probabilities)
+    D = KL(A_T,i ‖ A_S,i)                (MiniLM: Wang et al. 2020, section 3.1)
+      = Σ_j (A_S,ij − A_T,ij)²           with `distance: mse` (TinyBERT: Jiao et al. 2020, of probabilities)
 
 Attention transfer (Zagoruyko & Komodakis 2017) compares maps that are summed over channels; so here heads are
 averaged first, and models may have any number of them. `heads: match` compares head by head.

@@ -1,7 +1,7 @@
 """`hint`: the student's hidden states, through a learned map, are to be the teacher's.
 
     L = mean over pairs of layers of D(W h_S + b, h_T)
-    D(u, v) = ‖u/‖u‖ − v/‖v‖‖²     (PKD: Sun et al. 2019, eq. 7), in [0, 4]
+    D(u, v) = ‖u/‖u‖ − v/‖v‖‖²     (PKD: Sun et al. 2019, section 3.2), in [0, 4]
             = 1/d ‖u − v‖²         with `normalise: false` (FitNets: Romero et al. 2015, eq. 3)
 
 One pair is FitNets' hint, several are PKD's patience. W belongs to the objective, one for each pair, and is

@@ -4,7 +4,7 @@
     J_ij = ∂ f_i / ∂ g_j                                 g_j the gate of event j: how much of it is seen, here 1
     L    = 1/positions · ‖(J_S − J_T)ᵀ v‖²               v random signs, drawn anew every step
 
-Sobolev training (Czarnecki et al. 2017, section 4: random projections) and Jacobian matching (Srinivas & Fleuret
+Stochastic Sobolev training (Czarnecki et al. 2017: random projections) and Jacobian matching (Srinivas & Fleuret
 2018). Inputs of two models must be the same to compare derivatives; item vectors are not, gates are. The mean over v of
 ‖(J_S − J_T)ᵀ v‖² is ‖J_S − J_T‖² (Hutchinson 1990), so all positions of a history cost one backward pass.
 
@@ -15,8 +15,6 @@ teacher is no other teacher.
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
 from typing import Literal
 
 import torch
@@ -29,6 +27,7 @@ from recdistill.distill.companions import Itself
 from recdistill.distill.objectives.contract import Knobs, LiveObjective
 from recdistill.distill.objectives.geometry import inverse, root
 from recdistill.distill.output import Output
+from recdistill.distill.worlds import still
 from recdistill.models.internals import Anatomy, precise
 from recdistill.training.step import TorchBatch
 
@@ -94,7 +93,7 @@ def projected(
         further: whether the result will be differentiated once more.
     """
     table = precise(output.table)
-    with _still(output.model.network), sdpa_kernel(SDPBackend.MATH), torch.enable_grad():
+    with still(output.model.network), sdpa_kernel(SDPBackend.MATH), torch.enable_grad():
         gates = torch.ones(len(batch), dtype=table.dtype, device=table.device, requires_grad=True)
         states = output.model.encode(batch, table, gates)
         chances = log_chances(states, table, batch.targets, items)
@@ -137,14 +136,3 @@ def _scale(
         for part, (_, _, length) in zip(parts, batch.runs, strict=True)
     ]
     return inverse(root(torch.cat(means)))
-
-
-@contextmanager
-def _still(network: nn.Module) -> Generator[None]:
-    """As in evaluation, for as long as the block lasts."""
-    training = network.training
-    network.eval()
-    try:
-        yield
-    finally:
-        network.train(training)

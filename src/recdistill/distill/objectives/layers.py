@@ -1,7 +1,7 @@
 """Which layers of two models are compared: shared by every objective that looks inside.
 
 Layers are counted from 0; `last` pairs the last of both, `spread` each layer of the student with the one as deep
-in the teacher, layer i of m with layer ⌈(i + 1) n / m⌉ − 1 of n (PKD's `skip`: Sun et al. 2019, section 3.1, with
+in the teacher, layer i of m with layer ⌈(i + 1) n / m⌉ − 1 of n (PKD's `skip`: Sun et al. 2019, section 3.2, with
 the last layer).
 """
 

@@ -2,8 +2,8 @@
 
     L = mean over relations, and relation heads, of KL(R_T,i ‖ R_S,i)      R as in `attending`
 
-Of queries among themselves, keys among themselves and values among themselves (MiniLMv2: Wang et al. 2021, eq. 5
-to 7); MiniLM (Wang et al. 2020, eq. 5) has values among themselves beside the attention map, which is
+Of queries among themselves, keys among themselves and values among themselves (MiniLMv2: Wang et al. 2021,
+section 3.1); MiniLM (Wang et al. 2020, section 3.2) has values among themselves beside the attention map, which is
 `query-key` here. Heads are joined and cut anew into `relation_heads`, so that models of other head counts and
 widths can be compared, with nothing to learn between them.
 """
