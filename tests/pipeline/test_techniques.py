@@ -14,6 +14,7 @@ from recdistill.config.tree import load_config
 from recdistill.data.views import AnyView
 from recdistill.distill.filters import AnyFilter
 from recdistill.distill.objectives import AnyObjective
+from recdistill.distill.recipe import Recipe
 from recdistill.distill.weighting import Weighting
 
 HOME = Path(__file__).parents[2] / "recipes" / "techniques"
@@ -45,10 +46,26 @@ def recipes() -> dict[str, Any]:
     }
 
 
+@pytest.fixture(scope="module")
+def few_labels() -> dict[str, Any]:
+    """A contest of its own: recipes for studies with few labels, or none."""
+    files = sorted(HOME.glob("labels/*.yaml"))
+    return {name: config.recipe for name, config in load_agreeing(files, []).items()}
+
+
+def test_students_of_few_labels_have_twins_of_the_same_labels(few_labels):
+    alone = few_labels["unsupervised"]
+    others = [recipe for name, recipe in few_labels.items() if name not in ("base", "unsupervised")]
+    assert {recipe.untaught() for recipe in others} == {few_labels["base"]}
+    assert alone.untaught() == Recipe()
+    assert all(term.taught for term in alone.objectives)
+
+
 @pytest.mark.parametrize("union", [AnyObjective, AnyFilter, AnyView, Weighting])
-def test_everything_that_a_recipe_may_name_is_a_technique(recipes, union):
+def test_everything_that_a_recipe_may_name_is_a_technique(recipes, few_labels, union):
     assert len(kinds(union)) > 2
-    assert kinds(union) - named(list(recipes.values())) == set()
+    studied = [recipe.model_dump(mode="json") for recipe in few_labels.values()]
+    assert kinds(union) - named([*recipes.values(), *studied]) == set()
 
 
 def test_they_can_be_compared(recipes):
