@@ -9,12 +9,13 @@ import pytest
 import torch
 from spoken import WIDTH, oracle, speak
 
+from recdistill.data.batches import TrainingBatches
 from recdistill.distill.filters import Disagreement, Labelled, TeacherRight
 from recdistill.distill.filters.labelled import lots
 from recdistill.distill.lookup import lookups
 from recdistill.distill.loss import DistillationLoss
 from recdistill.distill.objectives import KL, MSE, Align, HardLabel, NextItem
-from recdistill.training.step import Moment
+from recdistill.training.step import Moment, TorchBatch
 
 START = Moment(step=0, steps=11, epoch=0, feedback={})
 MIDDLE = Moment(step=5, steps=11, epoch=0, feedback={})
@@ -251,3 +252,48 @@ def test_few_labels_are_a_mean_over_them_in_expectation(student, tiny_dataset, s
     torch.testing.assert_close(terms["next-item"].double(), wanted, rtol=1e-5, atol=1e-6)
     whole = make(student, tiny_dataset, signals, KL())(batch, START)
     torch.testing.assert_close(terms["kl"], whole.terms["kl"])
+
+
+@pytest.fixture(scope="module")
+def open_ended(tiny_dataset):
+    """A batch that holds the end of every history too."""
+    histories = tiny_dataset.train.histories
+    return TorchBatch.of(TrainingBatches(histories, 10, 16, 0, unlabelled=True).batch(0, 0))
+
+
+def test_where_nobody_knows_what_follows_only_the_teacher_teaches(
+    student, tiny_dataset, signals, open_ended
+):
+    known = open_ended.targets >= 0
+    assert not known.all()
+    logits = logits_of(student, open_ended)
+    own = make(student, tiny_dataset, signals, NextItem())(open_ended, START).total
+    wanted = torch.nn.functional.cross_entropy(logits[known], open_ended.targets[known])
+    torch.testing.assert_close(own.double(), wanted, rtol=1e-5, atol=1e-6)
+
+    said = lookups(signals, tiny_dataset, ["top-k"])["top-k"].read(open_ended.events.numpy())
+    teacher = torch.log_softmax(said["logits"].double(), 1)
+    apart = teacher - torch.log_softmax(logits.gather(1, said["items"]), 1)
+    heard = make(student, tiny_dataset, signals, KL())(open_ended, START).total
+    torch.testing.assert_close(
+        heard.double(), (teacher.exp() * apart).sum(1).mean(), rtol=1e-4, atol=1e-6
+    )
+
+
+def test_what_asks_for_the_answer_is_not_heard_where_there_is_none(
+    student, tiny_dataset, signals, open_ended
+):
+    """A filter that compares with the truth leaves the unlabelled out, as if they were not there."""
+    term = KL(filters=(TeacherRight(within=10**6),))
+    everywhere = lookups(signals, tiny_dataset, ["top-k"])["top-k"]
+    loss = make(student, tiny_dataset, signals, term)(open_ended, START).total
+    known = open_ended.targets >= 0
+    said = everywhere.read(open_ended.events.numpy())
+    teacher = torch.log_softmax(said["logits"].double(), 1)
+    logits = logits_of(student, open_ended)
+    apart = (teacher.exp() * (teacher - torch.log_softmax(logits.gather(1, said["items"]), 1))).sum(
+        1
+    )
+    right = (said["items"] == open_ended.targets[:, None]).any(1) & known
+    wanted = apart[right].sum() / known.sum()
+    torch.testing.assert_close(loss.double(), wanted, rtol=1e-4, atol=1e-6)

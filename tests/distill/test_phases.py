@@ -167,3 +167,20 @@ def test_a_student_may_see_its_histories_differently(tiny_dataset, signals):
     assert not same(plain, seen[0])
     assert logs[0].positions < logs[0].steps * 16 * 10
     assert logs[0].epochs[1].losses["next-item"] < logs[0].epochs[0].losses["next-item"]
+
+
+def test_a_recipes_dropout_is_that_of_a_student_made_so(tiny_dataset):
+    """And afterwards the student has its own again."""
+    other, own = (
+        SASRec.for_dataset(tiny_dataset, width=8, blocks=1, history=10, dropout=rate)
+        for rate in (0.5, 0.2)
+    )
+    distill(own, tiny_dataset, None, Recipe(), TRAINING)
+    distill(other, tiny_dataset, None, Recipe(dropout=0.2), TRAINING)
+    assert same(own, other)
+    assert other.network.drop.rate == 0.5
+
+
+def test_the_twin_keeps_its_own_dropout_and_what_is_labelled():
+    recipe = Recipe.of({"objectives": [{"kind": "kl"}], "dropout": 0.1, "unlabelled": True})
+    assert recipe.untaught() == Recipe()

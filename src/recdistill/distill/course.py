@@ -22,6 +22,7 @@ from recdistill.distill.loss import DistillationLoss
 from recdistill.distill.phases import Phase, epochs_of, kind_named
 from recdistill.errors import ConfigError, nearest
 from recdistill.models.recommender import Recommender, SequenceModel
+from recdistill.models.transformer import ByteDropout
 from recdistill.models.validation import validation
 from recdistill.signals.kinds import SignalKind
 from recdistill.teachers.labelling import label
@@ -98,7 +99,8 @@ class Course:
         with part.spoken(phase) as heard:
             if phase.anew:
                 self.student.network.load_state_dict(fresh)
-            with learning(self.student.network, phase.trains):
+            network = self.student.network
+            with learning(network, phase.trains), dropping(network, phase.dropout):
                 return part.fit(phase, heard)
 
     @contextmanager
@@ -170,6 +172,20 @@ def learning(network: nn.Module, parts: tuple[str, ...]) -> Generator[None]:
     finally:
         for value in frozen:
             value.requires_grad_(True)
+
+
+@contextmanager
+def dropping(network: nn.Module, rate: float | None) -> Generator[None]:
+    """Dropout of another `rate` than the network's own, while it learns."""
+    drops = [part for part in network.modules() if isinstance(part, ByteDropout)]
+    before = [part.rate for part in drops]
+    for part in drops:
+        part.rate = part.rate if rate is None else rate
+    try:
+        yield
+    finally:
+        for part, own in zip(drops, before, strict=True):
+            part.rate = own
 
 
 def _below(name: str, part: str) -> bool:

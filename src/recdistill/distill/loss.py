@@ -200,7 +200,8 @@ class DistillationLoss(nn.Module):
     def _counted(self, term: LogitObjective, heard: Heard, batch: TorchBatch) -> Heard:
         """The same, where `term` has what it compares."""
         heard = replace(heard, counts=heard.counts.to(self._popularity.dtype))
-        return heard.only(batch.targets >= 0) if term.needs_target else heard
+        asks = term.needs_target or any(one.needs_target for one in term.filters)
+        return heard.only(batch.targets >= 0) if asks else heard
 
     def _vector_terms(self, present: Present) -> list[VectorTerm]:
         return [

@@ -29,6 +29,9 @@ class Terms(Settings):
     """How the terms share the say beyond their weights."""
     views: tuple[AnyView, ...] = ()
     """How the student sees its histories; the teacher saw them as they are."""
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    """The student's dropout while it learns so; its own when not given. A teacher's doubts regularise already: a
+    student that hears them loudly cannot follow with the dropout that suits hard answers."""
     unlabelled: bool = False
     """Whether the student also stands at the end of every history, where nobody knows what comes next: terms that
     hear a teacher learn there, the others do not. A teacher trained on the same events has seen the answer

@@ -22,7 +22,12 @@ class ByteDropout(nn.Module):
 
     def __init__(self, rate: float) -> None:
         super().__init__()
-        self.cut = round(rate * 256)
+        self.rate = rate
+
+    @property
+    def cut(self) -> int:
+        """So many of 256 coins are zeros."""
+        return round(self.rate * 256)
 
     def forward(self, values: Float[Tensor, "positions width"]) -> Float[Tensor, "positions width"]:
         """Zero each value with probability `cut / 256`."""

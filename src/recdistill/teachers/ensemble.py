@@ -164,6 +164,9 @@ def _told_apart(names: list[str]) -> list[str]:
 
 
 def _run_of(run: RunOptions, number: int) -> RunOptions:
-    """Each member keeps its checkpoints in a folder of its own."""
+    """Each member keeps its checkpoints in a folder of its own, and draws its own random numbers: two members with the
+    same settings are two opinions."""
     folder = run.folder and run.folder / "members" / str(number)
-    return replace(run, folder=folder, name=f"{run.name} member {number + 1}")
+    return replace(
+        run, folder=folder, name=f"{run.name} member {number + 1}", seed=run.seed + number
+    )

@@ -60,7 +60,7 @@ def speak(
     if listed:
         for scores in score_blocks(recommender, states, block_bytes):
             for kind in listed:
-                said[kind.kind].append(_list_of(kind, scores))
+                said[kind.kind].append(list_of(kind, scores))
     columns = {name: _joined(parts) for name, parts in said.items()}
     if any(isinstance(kind, UserVectors) for kind in kinds):
         columns["user-vectors"] = {"vectors": _numpy(states.float())}
@@ -105,7 +105,8 @@ def top_k(
     return items, logits, rest.log() - total.log()
 
 
-def _list_of(kind: TopK | HardLabel, scores: Float32[Tensor, "rows items"]) -> dict[str, Tensor]:
+def list_of(kind: TopK | HardLabel, scores: Float32[Tensor, "rows items"]) -> dict[str, Tensor]:
+    """The fields of a kind that lists items; the scores are overwritten."""
     if isinstance(kind, TopK):
         items, logits, rest = top_k(scores, kind.k, kind.temperature)
         return {"items": items, "logits": logits, "rest": rest}

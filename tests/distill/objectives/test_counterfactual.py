@@ -150,7 +150,7 @@ def test_invariance_asks_nothing_where_the_event_mattered(student, teacher, batc
 
 def test_dropout_does_not_pass_for_an_effect(batch):
     student = precise(8, 1)
-    student.network.drop.cut = 128
+    student.network.drop.rate = 0.5
     alike = Output.of(student, batch).detached()
     found = loss_of(Counterfactual(), student, alike.model, batch)
     assert found.abs().max() < 1e-20
