@@ -9,10 +9,19 @@ from pydantic import ValidationError
 from recdistill.distill import Recipe, distill
 from recdistill.distill import output as outputs
 from recdistill.distill.loss import DistillationLoss
-from recdistill.distill.objectives import KL, Hint, InputGradient, NextItem
+from recdistill.distill.objectives import (
+    KL,
+    AttentionMap,
+    Hint,
+    InputGradient,
+    NextItem,
+    ValueRelation,
+)
 from recdistill.distill.phases import Phase
+from recdistill.distill.speakers import said
 from recdistill.errors import ConfigError
 from recdistill.models.sasrec import SASRec
+from recdistill.signals.kinds import TopK
 from recdistill.training.options import RunOptions, TrainingConfig
 from recdistill.training.step import Moment
 
@@ -189,6 +198,37 @@ def test_a_student_learns_inside_the_step(tiny_dataset, teacher, name):
     first, last = log.epochs[0].losses, log.epochs[-1].losses
     assert {term["kind"] for term in RECIPES[name]} <= set(first)
     assert last["loss"] < first["loss"]
+
+
+def test_half_precision_changes_little(student, teacher, batch):
+    """As on a processor that multiplies bfloat16: models may round, comparisons may not."""
+    terms = [NextItem(), Hint(layers="spread"), AttentionMap(), ValueRelation(), InputGradient()]
+    heads = ["auxiliary", {"kind": "exit", "block": 0}]
+    terms += [
+        KL.model_validate({"name": f"kl-{of}-{place}", "of": of, "head": head})
+        for of in ("average", "teacher", "itself")
+        for place, head in enumerate(heads)
+    ]
+    found = []
+    for enabled in (False, True):
+        loss = loss_of(student, teacher, *terms)
+        torch.manual_seed(0)
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            one = loss(batch, START)
+        one.total.backward()
+        assert all(part.grad.isfinite().all() for part in loss.parameters() if part.requires_grad)
+        found.append(one.terms)
+    for term in terms:
+        torch.testing.assert_close(
+            found[0][term.label], found[1][term.label].float(), rtol=0.05, atol=0.02
+        )
+    logs = said(outputs.Output.of(teacher, batch), TopK(k=40))["logits"]
+    with torch.autocast("cpu", torch.bfloat16):
+        rounded = said(outputs.Output.of(teacher, batch), TopK(k=40))["logits"]
+    assert rounded.dtype == torch.float32
+    assert len(rounded.unique()) > 0.9 * len(logs.unique()), (
+        "scores are not rounded to three digits"
+    )
 
 
 def test_another_teacher_is_another_training(tiny_dataset, student, teacher, tmp_path):

@@ -69,9 +69,11 @@ class Mirror(Speaker):
 
 @torch.no_grad()
 def said(output: Output, kind: TopK | HardLabel) -> Signal:
-    """What `output` amounts to as a signal about each position of its batch."""
-    rows = max(1, BLOCK_BYTES // (4 * len(output.table)))
-    parts = [list_of(kind, (part @ output.table.T).float()) for part in output.states.split(rows)]
+    """What `output` amounts to as a signal about each position of its batch, in single precision."""
+    states, table = output.states.float(), output.table.float()
+    rows = max(1, BLOCK_BYTES // (4 * len(table)))
+    with torch.autocast(states.device.type, enabled=False):
+        parts = [list_of(kind, part @ table.T) for part in states.split(rows)]
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
