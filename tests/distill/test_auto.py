@@ -18,19 +18,20 @@ from recdistill.models.sasrec import SASRec
 START = Point(1.0, 1.0, inherit=True)
 
 
-def hill(weight: float, temperature: float, inherit: bool, gated: bool = False):
+def hill(weight: float, temperature: float, inherit: bool, gated: bool = False, ends: bool = True):
     """A surface that falls with the distance from one point, in every coordinate."""
 
     def height(point: Point) -> float:
         away = abs(math.log(point.weight / weight)) + abs(math.log(point.temperature / temperature))
-        return -away - 0.3 * (point.inherit != inherit) - 0.3 * (point.gated != gated)
+        apart = (point.inherit != inherit) + (point.gated != gated) + (point.unlabelled != ends)
+        return -away - 0.3 * apart
 
     return height
 
 
 def test_the_search_climbs_every_coordinate():
     tried = search(START, 100, hill(9.0, 0.5, inherit=False, gated=True), inherits=True)
-    assert best(tried) == Point(9.0, 0.5, inherit=False, gated=True)
+    assert best(tried) == Point(9.0, 0.5, inherit=False, unlabelled=True, gated=True)
     assert next(iter(tried)) == START
 
 
@@ -64,19 +65,25 @@ def test_a_student_that_cannot_inherit_never_tries_to():
 
 def test_a_point_becomes_a_recipe_that_leaves_nothing_open():
     asked = Recipe.of({"objectives": [{"kind": "next-item"}], "auto": {"trials": 2}})
-    found = asked.heard(Point(0.5, 2.0, inherit=True, gated=True))
+    found = asked.heard(Point(4.0, 2.0, inherit=True, unlabelled=True, gated=True), dropout=0.5)
     assert found.auto is None
     own, soft = found.objectives
     assert own == NextItem()
     assert isinstance(soft, KL)
     assert (soft.weight, soft.temperature, [one.kind for one in soft.filters]) == (
-        0.5,
+        4.0,
         2.0,
         ["teacher-right"],
     )
+    assert (found.dropout, found.unlabelled) == (0.25, True)
     assert found.init is not None
     assert found.needs == {"top-k", "item-vectors"}
     assert found.untaught() == asked.untaught() == Recipe()
+
+
+@given(weight=st.floats(0.01, 1.0))
+def test_a_soft_teacher_leaves_the_dropout_alone(weight):
+    assert Point(weight, 1.0, inherit=True).dropout(0.5) == 0.5
 
 
 def test_in_short():

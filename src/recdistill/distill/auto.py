@@ -2,10 +2,15 @@
 
 The space is small on purpose, since every point of it costs a training: soft labels (forward KL over the
 teacher's list) beside the student's own terms, at some weight and temperature; the student's item vectors begun
-from the teacher's or not; every context heard, or only those where the teacher was right. One coordinate is
-moved at a time, and as long as that helps: weights by factors of three, temperatures by factors of two, from
-the temperature that makes the teacher neither one-hot nor flat. A grid of the same reach (four weights, three
-temperatures, two ways to begin, two of hearing) would cost 48 trainings.
+from the teacher's or not; taught at the end of every history too, where nobody knows what came next, or not;
+every context heard, or only those where the teacher was right. One coordinate is moved at a time, and as long as
+that helps: weights by factors of three, temperatures by factors of two, from the temperature that makes the
+teacher neither one-hot nor flat. A grid of the same reach (four weights, three temperatures, two of each other)
+would cost 96 trainings.
+
+The louder the teacher, the less dropout: dropout = the student's own / √max(1, weight). Doubts regularise already,
+and under the dropout that suits hard answers a student cannot follow a loud teacher: on Amazon Beauty, at weight 10,
+validation NDCG@10 stays at .070 with dropout 0.5 and reaches .076 with 0.1.
 
 Sources: published grids of the weight span an accuracy of .39 to .53 for one method (Kang et al. 2020, DE-RRD,
 figures on λ), so the weight is searched, not guessed; coordinate search after Hooke & Jeeves (1961).
@@ -44,29 +49,38 @@ class Point:
         weight: of the soft labels beside the student's own terms.
         temperature: of the soft labels.
         inherit: whether the student's item vectors begin from the teacher's.
+        unlabelled: whether it is heard at the end of every history too.
         gated: whether only contexts are heard in which the teacher was right.
     """
 
     weight: float
     temperature: float
     inherit: bool
+    unlabelled: bool = False
     gated: bool = False
 
     @property
     def name(self) -> str:
         """What its folder is called."""
-        marks = ["inherit"] * self.inherit + ["gated"] * self.gated
+        marks = ["inherit"] * self.inherit + ["unlabelled"] * self.unlabelled
+        marks += ["gated"] * self.gated
         return "-".join([f"w{self.weight:.3g}", f"t{self.temperature:.3g}", *marks])
 
     def __str__(self) -> str:
         """What people read."""
         parts = [f"soft labels of weight {self.weight:.3g} at temperature {self.temperature:.3g}"]
         parts += ["items that begin from the teacher's vectors"] * self.inherit
+        parts += ["also where nobody knows the answer"] * self.unlabelled
         parts += ["only where the teacher was right"] * self.gated
         return ", ".join(parts)
 
-    def changes(self) -> dict[str, Any]:
-        """The recipe's keys that it sets, as plain data; `objectives` are to be added to the student's own."""
+    def dropout(self, own: float) -> float:
+        """The dropout that suits a teacher so loud, for a student whose `own` suits hard answers."""
+        return round(own / max(1.0, self.weight) ** 0.5, 3)
+
+    def changes(self, dropout: float) -> dict[str, Any]:
+        """The recipe's keys that it sets, as plain data, for a student of this `dropout`; `objectives` are to be
+        added to the student's own."""
         term: dict[str, Any] = {
             "kind": "kl",
             "on": "top-k",
@@ -77,7 +91,8 @@ class Point:
         if self.gated:
             term["filters"] = [{"kind": "teacher-right"}]
         begins = {"init": {"from": "teacher", "what": "item-vectors"}} if self.inherit else {}
-        return {"objectives": [term], **begins}
+        further = {"dropout": self.dropout(dropout), "unlabelled": self.unlabelled}
+        return {"objectives": [term], **further, **begins}
 
 
 Measure = Callable[[Point], float]
@@ -127,6 +142,7 @@ def _coordinates(inherits: bool) -> Iterator[tuple[Callable[[Point], Point], ...
     )
     if inherits:
         yield (lambda point: replace(point, inherit=not point.inherit),)
+    yield (lambda point: replace(point, unlabelled=not point.unlabelled),)
     yield (
         lambda point: replace(point, temperature=point.temperature / TEMPERATURES),
         lambda point: replace(point, temperature=point.temperature * TEMPERATURES),

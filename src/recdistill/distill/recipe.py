@@ -13,7 +13,7 @@ from recdistill.distill.companions import Member, Teacher
 from recdistill.distill.heads import Served
 from recdistill.distill.initialise import TeacherInit
 from recdistill.distill.objectives import LogitObjective, NextItem, Objective
-from recdistill.distill.phases import Phase, Terms, check_terms, kind_named
+from recdistill.distill.phases import Assistant, Phase, Terms, check_terms, kind_named
 from recdistill.errors import ConfigError, nearest
 from recdistill.settings import Settings
 from recdistill.signals.kinds import SignalKind
@@ -54,9 +54,10 @@ class Recipe(Terms):
             )
         return self
 
-    def heard(self, point: Point) -> Recipe:
-        """The same, with what a point of the search adds; nothing is left to be chosen."""
-        changes = point.changes()
+    def heard(self, point: Point, dropout: float) -> Recipe:
+        """The same, with what a point of the search adds for a student of this `dropout`; nothing is left to be
+        chosen."""
+        changes = point.changes(dropout)
         terms = (*self.objectives, *changes.pop("objectives"))
         return Recipe.model_validate({**dict(self), **changes, "objectives": terms, "auto": None})
 
@@ -71,18 +72,24 @@ class Recipe(Terms):
         return tuple(phase for phase in self.course if phase.teacher == "given")
 
     @property
+    def hearing(self) -> tuple[Terms, ...]:
+        """All that hear the given teacher: these phases, and assistants that teach in others."""
+        teachers = (phase.teacher for phase in self.course)
+        return (*self.taught, *(one for one in teachers if isinstance(one, Assistant)))
+
+    @property
     def needs(self) -> frozenset[str]:
         """The kinds of signal of the given teacher that it cannot do without."""
         started = {self.init.what} if self.init else set[str]()
-        return frozenset(started).union(*(phase.sources for phase in self.taught))
+        return frozenset(started).union(*(part.sources for part in self.hearing))
 
     @property
     def asks(self) -> bool:
         """Whether the given teacher itself is wanted: in the training step, or to be measured for a schedule."""
         return any(map(aimless, self.course)) or any(
             isinstance(term.companion, Teacher | Member)
-            for phase in self.course
-            for term in phase.objectives
+            for part in (*self.course, *self.hearing)
+            for term in part.objectives
         )
 
     @property
@@ -103,15 +110,15 @@ class Recipe(Terms):
             ConfigError: naming the objective, what it asks for, and what the teacher can say.
         """
         said = dict(says)
-        for phase in self.taught:
-            for objective in phase.objectives:
+        for part in self.hearing:
+            for objective in part.objectives:
                 who = f"Objective '{objective.label}'"
                 self._check_source(who, objective.source, said, teacher)
-            check_terms(phase, said)
+            check_terms(part, said)
         if self.init:
             self._check_source("`init`", self.init.what, said, teacher)
         for phase in self.course:
-            if phase.teacher == "itself":
+            if phase.teacher != "given":
                 check_terms(phase, {name: kind_named(name, said) for name in phase.sources})
 
     @staticmethod

@@ -111,13 +111,14 @@ def _trial(pipeline: Pipeline, asked: Recipe, point: Point, share: float) -> flo
     """Validation of a student that learned by a point for a share of the epochs."""
     if pipeline.run.progress:
         pipeline.run.progress.say(f"Trying {point}.")
-    arm = arms.trial(point.name, asked.heard(point), share)
+    recipe = asked.heard(point, pipeline.config.student.dropout)
+    arm = arms.trial(point.name, recipe, share)
     return pipeline.train(arm, 0).log.best or 0.0
 
 
 def _final(pipeline: Pipeline, asked: Recipe, point: Point, twin: arms.Trained) -> dict[str, Any]:
     """A point trained in full with the first seed, beside the twin of that seed."""
-    recipe = asked.heard(point)
+    recipe = asked.heard(point, pipeline.config.student.dropout)
     trained = pipeline.train(arms.distilled(recipe), 0)
     return {
         "what": str(point),
