@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -19,13 +19,17 @@ from recdistill.data.dataset import Dataset
 from recdistill.distill.aims import aimed
 from recdistill.distill.lookup import Lookup, lookups
 from recdistill.distill.loss import DistillationLoss
-from recdistill.distill.phases import Phase, epochs_of, kind_named
+from recdistill.distill.phases import Assistant, Phase, Terms, epochs_of, kind_named
 from recdistill.errors import ConfigError, nearest
 from recdistill.models.recommender import Recommender, SequenceModel
+from recdistill.models.sasrec import SASRec
 from recdistill.models.transformer import ByteDropout
 from recdistill.models.validation import validation
 from recdistill.signals.kinds import SignalKind
+from recdistill.teachers.base import RecommenderBacked
+from recdistill.teachers.ensemble import TeacherConfig
 from recdistill.teachers.labelling import label
+from recdistill.teachers.loading import make_teacher
 from recdistill.teachers.recommender import RecommenderTeacher
 from recdistill.training.log import TrainingLog
 from recdistill.training.options import RunOptions, TrainingConfig
@@ -105,16 +109,35 @@ class Course:
 
     @contextmanager
     def spoken(self, phase: Phase) -> Generator[Mapping[str, Lookup]]:
-        """What the phase's teacher says: the given one, or the student as it is now."""
+        """What the phase's teacher says: the given one, the student as it is now, or another made for the purpose."""
         if phase.teacher == "given" or not phase.sources:
             yield self.heard
             return
         says: dict[str, SignalKind] = {name: heard.kind for name, heard in self.heard.items()}
         kinds = [kind_named(name, says) for name in sorted(phase.sources)]
-        teacher = RecommenderTeacher.around(self.student)
+        teacher = self._speaker(phase.teacher)
         with _folder(self.run.folder) as folder:
             signals = label(teacher, self.dataset, folder, kinds, self.run.progress)
             yield lookups(signals, self.dataset, phase.sources)
+
+    def _speaker(self, who: Assistant | TeacherConfig | Literal["itself"]) -> RecommenderBacked:
+        """The teacher of a phase, ready to speak; what has to be trained first has a folder below the phase's."""
+        if who == "itself":
+            return RecommenderTeacher.around(self.student)
+        place = replace(self.run, folder=self.run.folder and self.run.folder / who.kind)
+        if not isinstance(who, Assistant):
+            named = replace(place, name=f"{self.run.name}, its teacher")
+            return make_teacher(who).fit(self.dataset, named)
+        model = SASRec.for_dataset(self.dataset, seed=self.run.seed, **who.model.model_dump())
+        lessons = replace(
+            self,
+            student=model,
+            training=who.training or self.training,
+            run=replace(place, name=f"{self.run.name}, its assistant"),
+            further={**self.further, "assistant": model.get_config()},
+        )
+        lessons.take((Phase(**{name: getattr(who, name) for name in Terms.model_fields}),))
+        return RecommenderTeacher.around(model)
 
     def fit(self, phase: Phase, heard: Mapping[str, Lookup]) -> TrainingLog:
         """One training with the phase's terms."""

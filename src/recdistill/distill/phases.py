@@ -14,8 +14,11 @@ from recdistill.distill.heads import Served
 from recdistill.distill.objectives import AnyObjective, LogitObjective, NextItem, Objective
 from recdistill.distill.objectives.contract import LiveObjective
 from recdistill.distill.weighting import Fixed, GradientNorm, Weighting
+from recdistill.models.sasrec import SASRecConfig
 from recdistill.settings import Settings
 from recdistill.signals.kinds import SignalKind
+from recdistill.teachers.ensemble import TeacherConfig
+from recdistill.training.options import TrainingConfig
 
 _kinds: TypeAdapter[SignalKind] = TypeAdapter(SignalKind)
 
@@ -69,18 +72,34 @@ class Terms(Settings):
         return frozenset(term.source for term in self.objectives if term.source is not None)
 
 
+class Assistant(Terms):
+    """A student of another size, distilled from the given teacher by terms of its own, that then teaches.
+
+    Where a student is much smaller than its teacher, one of a size in between is easier to follow (Mirzadeh et al.
+    2020, "Improved knowledge distillation via teacher assistant").
+    """
+
+    kind: Literal["assistant"] = "assistant"
+    model: SASRecConfig
+    """What it is."""
+    training: TrainingConfig | None = None
+    """How it is trained; as the phase is, when not given."""
+
+
 class Phase(Terms):
     """One training of several.
 
     Self-distillation is a phase whose teacher is the student `itself`, as the phase before left it
     (born-again networks: Furlanello et al. 2018, when it starts `anew`); progressive training is
-    phases with other terms; layer-by-layer training is phases with other `trains`.
+    phases with other terms; layer-by-layer training is phases with other `trains`; a trajectory is phases
+    whose own teachers have learned for longer and longer (HetComp: Kang et al. 2023).
     """
 
     share: PositiveFloat = 1.0
     """How much of the training's epochs it takes, beside the shares of the other phases."""
-    teacher: Literal["given", "itself"] = "given"
-    """Who speaks: the teacher whose signals were given, or the student as it is when the phase begins."""
+    teacher: Literal["given", "itself"] | Assistant | TeacherConfig = "given"
+    """Who speaks: the teacher whose signals were given; the student as it is when the phase begins; an assistant;
+    or a teacher of the phase's own, which is fitted and asked before the phase begins."""
     anew: bool = False
     """Whether the student forgets what it learned (not what the teacher says) and begins once more."""
     trains: tuple[str, ...] = ()
