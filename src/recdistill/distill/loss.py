@@ -25,6 +25,7 @@ from recdistill.distill.output import Output
 from recdistill.distill.present import Present, tuned
 from recdistill.distill.pulls import pulls
 from recdistill.distill.rehearsal import require_fit
+from recdistill.distill.rivals import Rivals
 from recdistill.distill.speakers import said
 from recdistill.distill.terms import LiveTerm, LogitTerm, Term, VectorTerm, described
 from recdistill.distill.voices import Voices
@@ -69,7 +70,7 @@ class DistillationLoss(nn.Module):
         self._student, self._lookups = student, lookups
         self._over_logits = [term for term in objectives if isinstance(term, LogitObjective)]
         beside = [term for term in objectives if isinstance(term, VectorObjective | LiveObjective)]
-        self._voices = Voices(objectives, student, teacher)
+        self._voices, self._rivals = Voices(objectives, student, teacher), Rivals(objectives)
         width = student.item_table().shape[1]
         require_fit(objectives, student, self._voices)
         self._doors = Doors([term.head for term in self._over_logits], width)
@@ -141,7 +142,8 @@ class DistillationLoss(nn.Module):
 
             states = self._doors.read(head, output)
             dense = any(term.objective.dense for term in some)
-            more, found = chunked(states, output.table, of_chunk, [weights], dense=dense)
+            learned = [weights, *(knob for term in some for knob in term.learned)]
+            more, found = chunked(states, output.table, of_chunk, learned, dense=dense)
             total, sums[chosen] = total + more, found
         return total, sums
 
@@ -172,7 +174,7 @@ class DistillationLoss(nn.Module):
         return [
             LogitTerm(
                 term,
-                knobs,
+                self._rivals.among(knobs, term, moment.progress),
                 self._counted(term, spoken[term.hears, term.of], batch),
                 tuned(term.filters, moment),
             )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from jaxtyping import Float, Int64
 from torch import Tensor
 
-Knobs = Mapping[str, float]
-"""The present value of each schedule of an objective or a filter, by field name."""
+Knobs = Mapping[str, Any]
+"""The present value of each schedule of an objective or a filter, by field name: a number, or a tensor where the
+number is learned."""
 
 Signal = Mapping[str, Tensor]
 """What a teacher said, field by field; every field's first dimension is the position (or item)."""

@@ -161,8 +161,41 @@ class Adaptive(Ramp):
         return (1 - share) * self.from_ + share * self.to
 
 
-Schedule = float | Annotated[Constant | Linear | Cosine | Step | Adaptive, Discriminator("kind")]
-"""A number, or `{kind: constant | linear | cosine | step | adaptive, …}`."""
+class Adversarial(Timetable):
+    """Learned against the student, within bounds (see `distill.rivals`); for temperatures of terms that allow it."""
+
+    model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
+
+    kind: Literal["adversarial"] = "adversarial"
+    from_: float = Field(validation_alias="from", serialization_alias="from")
+    """Where it begins."""
+    low: float
+    high: float
+    ramp: float = Field(default=0.1, gt=0, le=1)
+    """The share of the training until it has its full strength."""
+
+    @model_validator(mode="after")
+    def _within_bounds(self) -> Adversarial:
+        if not self.low < self.from_ < self.high:
+            raise ValueError(
+                f"`from` ({self.from_:g}) must lie between `low` ({self.low:g}) and `high` ({self.high:g})"
+            )
+        return self
+
+    def value(self, progress: float, feedback: Feedback) -> float:
+        """Where it begins; what it has become, the loss knows."""
+        return self.from_
+
+    def extremes(self) -> tuple[float, float]:
+        """Its bounds."""
+        return self.low, self.high
+
+
+Schedule = (
+    float
+    | Annotated[Constant | Linear | Cosine | Step | Adaptive | Adversarial, Discriminator("kind")]
+)
+"""A number, or `{kind: constant | linear | cosine | step | adaptive | adversarial, …}`."""
 
 
 def value(schedule: Schedule, progress: float, feedback: Feedback) -> float:
@@ -184,9 +217,15 @@ class Within:
     open: bool = False
     """Whether `low` itself is refused."""
     high: float = math.inf
+    learned: bool = False
+    """Whether it may be learned instead of scheduled."""
 
     def __call__(self, schedule: Schedule) -> Schedule:
         """The schedule, when all its values are allowed."""
+        if isinstance(schedule, Adversarial) and not self.learned:
+            raise ValueError(
+                "cannot be learned against the student; only the temperature of `kl` can"
+            )
         low, high = extremes(schedule)
         above = low > self.low if self.open else low >= self.low
         if not (above and high <= self.high and math.isfinite(high)):
@@ -226,6 +265,9 @@ Weight = Annotated[Schedule, AfterValidator(Within(0.0))]
 
 Temperature = Annotated[Schedule, AfterValidator(Within(0.0, open=True))]
 """What logits are divided by before the softmax: finite and greater than 0."""
+
+RivalTemperature = Annotated[Schedule, AfterValidator(Within(0.0, open=True, learned=True))]
+"""A temperature that may also be learned against the student."""
 
 Fraction = Annotated[Schedule, AfterValidator(Within(0.0, high=1.0))]
 """A share or a probability: from 0 to 1."""

@@ -47,6 +47,11 @@ class LogitTerm:
         counted = torch.where(heard.counts > 0, losses * heard.counts, 0.0).sum()
         return counted * (self.knobs["weight"] / self.heard.counts.sum().clamp_min(1))
 
+    @property
+    def learned(self) -> list[Tensor]:
+        """Those of its knobs that gradients reach."""
+        return [knob for knob in self.knobs.values() if isinstance(knob, Tensor)]
+
     @torch.no_grad()
     def _filtered(self, heard: Heard, logits: Logits, places: Places) -> Heard:
         for each, knobs in self.filters:
@@ -119,8 +124,12 @@ def described(
     """A term as logs show it: plain, weighted, and with the present value of each schedule (and of the
     weighting's `factor`, unless that is 1)."""
     label = objective.label
-    values = {f"{label}/{name}": weighted.new_full((), value) for name, value in knobs.items()}
+    values = {f"{label}/{name}": _shown(value, weighted) for name, value in knobs.items()}
     if factor != 1:
         values[f"{label}/factor"] = factor
     plain = weighted / (knobs["weight"] * factor)
     return {label: plain, f"{label}/weighted": weighted, **values}
+
+
+def _shown(value: float | Tensor, like: Tensor) -> Tensor:
+    return value.detach() if isinstance(value, Tensor) else like.new_full((), value)

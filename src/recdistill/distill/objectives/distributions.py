@@ -15,7 +15,7 @@ _FAINTEST = -80.0
 
 
 def renormalised(
-    logits: Float[Tensor, "positions k"], temperature: float
+    logits: Float[Tensor, "positions k"], temperature: float | Float[Tensor, ""]
 ) -> Float[Tensor, "positions k"]:
     """Log-probabilities of the k items among themselves: log softmax(z / T)."""
     return torch.log_softmax(logits / temperature, dim=-1)

@@ -38,7 +38,7 @@ from recdistill.distill.objectives.divergences import (
 from recdistill.distill.objectives.requirements import require_stored_temperature
 from recdistill.distill.objectives.scales import standardised
 from recdistill.distill.objectives.temperatures import temperature_advice
-from recdistill.distill.schedules import Temperature
+from recdistill.distill.schedules import RivalTemperature
 from recdistill.models.logits import Logits
 from recdistill.signals.kinds import SignalKind
 
@@ -54,7 +54,7 @@ class KL(LogitObjective):
     gradients."""
     skew: float = Field(default=0.1, ge=0, lt=1)
     """α of the skewed directions: the other side's share of the mixture; ignored elsewhere."""
-    temperature: Temperature = 1.0
+    temperature: RivalTemperature = 1.0
     """T: above 1 the lower ranks speak louder."""
     standardise: bool = False
     """Whether both sides' logits of the list are first brought to mean 0 and deviation 1."""
