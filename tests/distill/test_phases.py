@@ -184,3 +184,13 @@ def test_a_recipes_dropout_is_that_of_a_student_made_so(tiny_dataset):
 def test_the_twin_keeps_its_own_dropout_and_what_is_labelled():
     recipe = Recipe.of({"objectives": [{"kind": "kl"}], "dropout": 0.1, "unlabelled": True})
     assert recipe.untaught() == Recipe()
+
+
+def test_a_recipes_epochs_are_those_of_a_training_made_so(tiny_dataset):
+    own, other = new_student(tiny_dataset), new_student(tiny_dataset)
+    distill(own, tiny_dataset, None, Recipe(), HALF)
+    log = distill(other, tiny_dataset, None, Recipe(epochs=2), TRAINING)
+    assert len(log.epochs) == 2
+    assert same(own, other)
+    assert Recipe(epochs=2).untaught() == Recipe()
+    assert "epochs" not in Recipe().model_dump()

@@ -102,3 +102,18 @@ def test_auto_without_soft_labels_is_refused(tiny, tmp_path, capsys):
     )
     assert run(["run", str(tmp_path / "a.yaml"), "--into", str(tmp_path / "r"), "--quiet"]) != 0
     assert "{kind: top-k, k: 100}" in capsys.readouterr().err
+
+
+def test_a_recipe_may_take_other_epochs_than_its_twin(tiny, tmp_path):
+    recipe = tiny["recipe"] | {"epochs": 2}
+    (tmp_path / "a.yaml").write_text(
+        yaml.safe_dump(tiny | {"recipe": recipe, "evaluation": {"seeds": 1}})
+    )
+    assert run(["distill", str(tmp_path / "a.yaml"), "--into", str(tmp_path / "r"), "--quiet"]) == 0
+    lengths = {
+        name: len(
+            json.loads((tmp_path / "r" / name / "seed-0/training.json").read_text())["epochs"]
+        )
+        for name in ("student", "student-without-distillation")
+    }
+    assert lengths == {"student": 2, "student-without-distillation": 3}

@@ -72,6 +72,8 @@ def distill(
             "`recipe: auto` is chosen by a run, which trains several students to choose.",
             "Use `recdistill run`, or give the recipe that a run chose (choice/choice.json).",
         )
+    if recipe.epochs:
+        training = training.model_copy(update={"epochs": recipe.epochs})
     require_same_catalogue(student, dataset)
     heard = _heard(dataset, signals, recipe)
     rehearse(recipe, student, teacher)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import model_validator
+from pydantic import Field, PositiveInt, model_validator
 
 from recdistill.distill.aims import aimless
 from recdistill.distill.auto import Auto, Point
@@ -26,6 +26,9 @@ class Recipe(Terms):
     """What the student takes over from the teacher before training."""
     phases: tuple[Phase, ...] = ()
     """Trainings one after another, instead of one with these `objectives`."""
+    epochs: PositiveInt | None = Field(default=None, exclude_if=lambda given: given is None)
+    """How many epochs the student learns so, where that is not what suits the undistilled one: with a teacher it may
+    be done in half the time. Those of `training` when not given."""
     auto: Auto | None = None
     """Whether a run chooses what to hear of the teacher beside these `objectives`; `recipe: auto` for short."""
 

@@ -44,8 +44,8 @@ class Arm:
     share: float = 1.0
 
     def epochs(self, planned: int) -> int:
-        """How many of the `planned` epochs that are; one at least."""
-        return max(1, round(self.share * planned))
+        """How many epochs that are where training has `planned` them; one at least."""
+        return max(1, round(self.share * (self.recipe.epochs or planned)))
 
 
 def distilled(recipe: Recipe) -> Arm:
@@ -105,7 +105,8 @@ def train(
     student = SASRec.for_dataset(dataset, seed=run.seed, **settings)
     epochs = arm.epochs(config.training.epochs)
     training = config.training.model_copy(update={"epochs": epochs})
-    log = distill(student, dataset, signals, arm.recipe, training, run, teacher)
+    recipe = arm.recipe.model_copy(update={"epochs": None})  # counted above
+    log = distill(student, dataset, signals, recipe, training, run, teacher)
     student.save(folder / MODEL)
     write_json(folder / LOG, log.to_dict())
     clear_checkpoints(folder)
