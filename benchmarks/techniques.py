@@ -67,9 +67,9 @@ def rows(board: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
         yield {
             "technique": entry["name"],
             metric: entry["values"][metric],
-            "uplift": entry["uplift"]["mean"],
-            "low": entry["uplift"]["low"],
-            "high": entry["uplift"]["high"],
+            "uplift": entry["uplift"]["relative"],
+            "low": entry["uplift"]["relative_low"],
+            "high": entry["uplift"]["relative_high"],
             "gap closed": entry["gap_closed"],
             "p (Holm)": entry["p_holm"],
             "result": entry["result"],
@@ -83,10 +83,12 @@ def claims(board: Mapping[str, Any], size: str) -> Iterable[Claim]:
     best, ranking = board["ranking"][0], {one["name"]: one for one in board["ranking"]}
     where = f"{board['metric']} on {board['dataset']['name']}, {board['seeds']} seeds"
     if size == "full":
-        yield Claim(f"uplift of the best ({best['name']}), {where}", best["uplift"]["mean"], UPLIFT)
+        uplift = best["uplift"]["relative"]
+        yield Claim(f"relative uplift of the best ({best['name']}), {where}", uplift, UPLIFT)
         if best["gap_closed"] is not None:
             yield Claim(f"gap closed by the best, {where}", best["gap_closed"], GAP)
-    yield Claim(f"lower end of the best's uplift (95 %), {where}", best["uplift"]["low"], 0.0)
+    low = best["uplift"]["relative_low"]
+    yield Claim(f"lower end of the best's relative uplift (95 %), {where}", low, 0.0)
     if best["tail"]:
         yield Claim(f"difference of the best in the tail, {where}", best["tail"]["mean"], 0.0)
     if "auto" in ranking:
