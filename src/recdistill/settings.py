@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 
 class Settings(BaseModel):
@@ -11,3 +11,7 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+
+KindInShort = BeforeValidator(lambda given: {"kind": given} if isinstance(given, str) else given)
+"""Marks a union of settings whose `kind` alone may stand for one of them with its defaults."""

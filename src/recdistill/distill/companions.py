@@ -14,12 +14,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Discriminator, Field, NonNegativeInt, PositiveInt
+from pydantic import Discriminator, Field, NonNegativeInt, PositiveInt
 
 from recdistill.distill.speakers import Averaged, Mirror, Speaker
 from recdistill.errors import ConfigError
 from recdistill.models.recommender import Recommender, SequenceModel
-from recdistill.settings import Settings
+from recdistill.settings import KindInShort, Settings
 from recdistill.signals.kinds import HardLabel, TopK
 
 
@@ -114,7 +114,7 @@ class Itself(Companion):
 
 AnyCompanion = Annotated[
     Annotated[Teacher | Member | Average | Itself, Discriminator("kind")],
-    BeforeValidator(lambda given: {"kind": given} if isinstance(given, str) else given),
+    KindInShort,
 ]
 """Who speaks inside the step: a name, or `{kind: …}` with its settings."""
 

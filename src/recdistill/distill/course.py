@@ -67,7 +67,8 @@ class Course:
         Raises:
             ConfigError: a phase cannot be trained, or an adaptive schedule has nothing to aim at.
         """
-        phases = tuple(aimed(phase, cache(self._aim)) for phase in phases)
+        aim = cache(self._aim)
+        phases = tuple(aimed(phase, aim) for phase in phases)
         fresh = {name: value.clone() for name, value in self.student.network.state_dict().items()}
         logs: list[TrainingLog] = []
         for number, phase in enumerate(phases):

@@ -15,13 +15,13 @@ from abc import abstractmethod
 from typing import Annotated, Literal
 
 from jaxtyping import Float
-from pydantic import BeforeValidator, Discriminator, NonNegativeInt
+from pydantic import Discriminator, NonNegativeInt
 from torch import Tensor, nn
 
 from recdistill.distill.output import Output
 from recdistill.errors import ConfigError
 from recdistill.models.internals import Anatomy, precise
-from recdistill.settings import Settings
+from recdistill.settings import KindInShort, Settings
 
 
 class Head(Settings):
@@ -113,6 +113,6 @@ class Exit(Head):
 
 AnyHead = Annotated[
     Annotated[Served | Auxiliary | Exit, Discriminator("kind")],
-    BeforeValidator(lambda given: {"kind": given} if isinstance(given, str) else given),
+    KindInShort,
 ]
 """Where a term reads logits: a name, or `{kind: …}` with its settings."""

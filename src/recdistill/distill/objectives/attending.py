@@ -10,12 +10,17 @@ position is 1, whatever the model.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
+from recdistill.distill.objectives.contract import Knobs
+from recdistill.distill.objectives.layers import LayerObjective, mean_of, paired
+from recdistill.distill.output import Output
+from recdistill.models.internals import Anatomy, precise
 from recdistill.models.transformer import Runs
 
 Maps = Float[Tensor, "rows maps length length"]
@@ -62,3 +67,32 @@ def over_histories(
         )
     ]
     return torch.cat(losses)
+
+
+class MapObjective(LayerObjective):
+    """Compares what positions are to one another in paired layers; there is nothing to learn between two maps of
+    the same history, whoever looks."""
+
+    def bridge(self, student: Anatomy, teacher: Anatomy) -> nn.Module:
+        """Nothing."""
+        return nn.Identity()
+
+    def __call__(
+        self, student: Output, teacher: Output, bridge: nn.Module, knobs: Knobs
+    ) -> Float[Tensor, " positions"]:
+        """The mean over pairs of layers, at each position."""
+        own, other = (side.parts for side in self.inside(student, teacher))
+        return mean_of(
+            [
+                over_histories(self.compare, precise(own[s]), precise(other[t]), student.batch.runs)
+                for s, t in paired(self.layers, len(own), len(other))
+            ]
+        )
+
+    @abstractmethod
+    def compare(
+        self,
+        student: Float[Tensor, "rows length 3 heads depth"],
+        teacher: Float[Tensor, "rows length 3 teacher_heads teacher_depth"],
+    ) -> Float[Tensor, "rows maps length"]:
+        """The loss of each map and position, from queries, keys and values of histories of one length."""

@@ -13,24 +13,21 @@ from __future__ import annotations
 from typing import Literal
 
 from jaxtyping import Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from recdistill.distill.objectives.attending import (
+    MapObjective,
     Maps,
     averaged,
     map_distance,
     map_divergence,
-    over_histories,
     relations,
 )
-from recdistill.distill.objectives.contract import Knobs
-from recdistill.distill.objectives.layers import LayerObjective, mean_of, paired
-from recdistill.distill.output import Output
 from recdistill.errors import ConfigError
-from recdistill.models.internals import Anatomy, precise
+from recdistill.models.internals import Anatomy
 
 
-class AttentionMap(LayerObjective):
+class AttentionMap(MapObjective):
     """Divergence of attention distributions."""
 
     kind: Literal["attention-map"] = "attention-map"
@@ -48,29 +45,12 @@ class AttentionMap(LayerObjective):
                 f"Write `heads: average`, or give the student `heads: {teacher.heads}`.",
             )
 
-    def bridge(self, student: Anatomy, teacher: Anatomy) -> nn.Module:
-        """Nothing: a map of histories is the same whoever looks."""
-        return nn.Identity()
-
-    def __call__(
-        self, student: Output, teacher: Output, bridge: nn.Module, knobs: Knobs
-    ) -> Float[Tensor, " positions"]:
-        """The mean distance of each position's maps."""
-        own, other = (side.parts for side in self.inside(student, teacher))
-        return mean_of(
-            [
-                over_histories(
-                    self._compare, precise(own[s]), precise(other[t]), student.batch.runs
-                )
-                for s, t in paired(self.layers, len(own), len(other))
-            ]
-        )
-
-    def _compare(
+    def compare(
         self,
         student: Float[Tensor, "rows length 3 heads depth"],
         teacher: Float[Tensor, "rows length 3 teacher_heads teacher_depth"],
     ) -> Float[Tensor, "rows maps length"]:
+        """The distance of their maps."""
         distance = map_divergence if self.distance == "kl" else map_distance
         return distance(self._maps(student), self._maps(teacher))
 

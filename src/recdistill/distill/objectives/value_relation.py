@@ -16,14 +16,11 @@ from typing import Annotated, Literal
 import torch
 from jaxtyping import Float
 from pydantic import Field, PositiveInt
-from torch import Tensor, nn
+from torch import Tensor
 
-from recdistill.distill.objectives.attending import map_divergence, over_histories, relations
-from recdistill.distill.objectives.contract import Knobs
-from recdistill.distill.objectives.layers import LayerObjective, mean_of, paired
-from recdistill.distill.output import Output
+from recdistill.distill.objectives.attending import MapObjective, map_divergence, relations
 from recdistill.errors import ConfigError
-from recdistill.models.internals import Anatomy, precise
+from recdistill.models.internals import Anatomy
 
 Relation = Literal["query-query", "key-key", "value-value", "query-key"]
 _SIDES: dict[Relation, tuple[int, int]] = {
@@ -34,7 +31,7 @@ _SIDES: dict[Relation, tuple[int, int]] = {
 }
 
 
-class ValueRelation(LayerObjective):
+class ValueRelation(MapObjective):
     """Divergence of self-attention relations."""
 
     kind: Literal["value-relation"] = "value-relation"
@@ -61,29 +58,12 @@ class ValueRelation(LayerObjective):
                 f"others: {', '.join(map(str, whole))}.",
             )
 
-    def bridge(self, student: Anatomy, teacher: Anatomy) -> nn.Module:
-        """Nothing: relations have no width."""
-        return nn.Identity()
-
-    def __call__(
-        self, student: Output, teacher: Output, bridge: nn.Module, knobs: Knobs
-    ) -> Float[Tensor, " positions"]:
-        """The mean divergence of each position's relations."""
-        own, other = (side.parts for side in self.inside(student, teacher))
-        return mean_of(
-            [
-                over_histories(
-                    self._compare, precise(own[s]), precise(other[t]), student.batch.runs
-                )
-                for s, t in paired(self.layers, len(own), len(other))
-            ]
-        )
-
-    def _compare(
+    def compare(
         self,
         student: Float[Tensor, "rows length 3 heads depth"],
         teacher: Float[Tensor, "rows length 3 teacher_heads teacher_depth"],
     ) -> Float[Tensor, "rows maps length"]:
+        """The divergence of each relation."""
         own, other = (
             side.flatten(-2).unflatten(-1, (self.relation_heads, -1)) for side in (student, teacher)
         )

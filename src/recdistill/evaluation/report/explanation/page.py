@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from recdistill.evaluation.report import wording
 from recdistill.evaluation.report.explanation.figures import leads, quality
 from recdistill.evaluation.report.explanation.finding import finding
@@ -17,6 +15,7 @@ from recdistill.evaluation.report.facts import facts
 from recdistill.evaluation.report.inheritance import inheritance
 from recdistill.evaluation.report.page import assets, environment
 from recdistill.evaluation.report.reading import number, part
+from recdistill.evaluation.report.recipe import recipe_text
 from recdistill.files import write_json, write_text
 
 
@@ -49,7 +48,7 @@ def render(content: Mapping[str, Any]) -> str:
             pairs_of_terms=pairs(content),
             protocol=method(content),
             dataset=facts(part(content, "dataset")),
-            recipe=_recipe(content),
+            recipe=recipe_text(part(content, "recipe")),
             **assets(),
         )
     )
@@ -89,14 +88,4 @@ def _contests(content: Mapping[str, Any]) -> str:
     return (
         f"Case by case, the teacher ranks the right answer above the undistilled student in {better} of the cases, "
         f"and below it in {worse}."
-    )
-
-
-def _recipe(content: Mapping[str, Any]) -> str:
-    return yaml.safe_dump(
-        {"recipe": dict(part(content, "recipe"))},
-        sort_keys=False,
-        allow_unicode=True,
-        width=100,
-        default_flow_style=None,
     )

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from recdistill.evaluation.report.effort import effort
 from recdistill.evaluation.report.facts import facts
 from recdistill.evaluation.report.leaderboard.columns import board
@@ -18,6 +16,7 @@ from recdistill.evaluation.report.leaderboard.markdown import markdown
 from recdistill.evaluation.report.leaderboard.method import method, warnings
 from recdistill.evaluation.report.page import assets, environment
 from recdistill.evaluation.report.reading import TWIN, model_label, part
+from recdistill.evaluation.report.recipe import recipe_text
 from recdistill.files import write_json, write_text
 
 
@@ -82,18 +81,8 @@ def _recipes(content: Mapping[str, Any]) -> list[Method]:
     twin = part(content, "references", TWIN, "recipe")
     return [
         *(
-            Method(one["name"], _text(one["recipe"]), tuple(one["notes"]))
+            Method(one["name"], recipe_text(one["recipe"]), tuple(one["notes"]))
             for one in content["ranking"]
         ),
-        Method(model_label(TWIN), _text(twin)),
+        Method(model_label(TWIN), recipe_text(twin)),
     ]
-
-
-def _text(recipe: Mapping[str, Any]) -> str:
-    return yaml.safe_dump(
-        {"recipe": dict(recipe)},
-        sort_keys=False,
-        allow_unicode=True,
-        width=100,
-        default_flow_style=None,
-    )
