@@ -24,7 +24,7 @@ from recdistill.teachers import (
     load_teacher,
     make_teacher,
 )
-from recdistill.teachers.text_encoder import standardised
+from recdistill.teachers.text_encoder import permuted, standardised
 from recdistill.training.options import RunOptions
 
 TRAINING = {"epochs": 2, "batch_size": 32, "patience": None}
@@ -239,6 +239,57 @@ def test_vectors_that_are_all_the_same_say_nothing():
     for whiten in (True, False):
         features = standardised(vectors, np.ones(5, dtype=bool), whiten=whiten)
         assert np.isfinite(features).all()
+
+
+# The control
+
+
+def test_permuting_is_one_ring_through_all_items():
+    """The same rows, none of them where it was, and always the same order."""
+    features = np.arange(60, dtype=np.float32).reshape(20, 3)
+    exchanged = permuted(features)
+    assert sorted(map(tuple, exchanged)) == sorted(map(tuple, features))
+    assert not (exchanged == features).all(axis=1).any()
+    assert np.array_equal(exchanged, permuted(features))
+    assert not np.array_equal(exchanged, permuted(features, seed=1))
+    assert np.array_equal(permuted(features[:1]), features[:1])
+
+
+def test_a_teacher_with_permuted_texts_is_another_and_says_so(tiny_encoder, tiny_dataset, tmp_path):
+    dataset = without_text(tiny_dataset, [3, 5])
+    told = tmp_path / "log"
+    plain = text_teacher(tiny_encoder).fit(dataset)
+    with told.open("w") as stream:
+        run = RunOptions(progress=LineProgress(stream))
+        control = text_teacher(tiny_encoder, permuted=True).fit(dataset, run)
+    right, wrong = (one.recommender.network.items.features for one in (plain, control))
+    assert not torch.equal(right, wrong)
+    torch.testing.assert_close(right.sort(dim=0).values, wrong.sort(dim=0).values)
+    assert (wrong == 0).all(1).sum() == 2
+    assert "given the text of another" in told.read_text()
+    assert control.notes == {**plain.notes, "permuted": True}
+    assert control.identity().name == f"{tiny_encoder}, texts permuted"
+    assert control.identity().settings["config"]["permuted"] is True
+    # Teachers that were fitted before there was a control are still who they were.
+    assert "permuted" not in plain.identity().settings["config"]
+    control.save(tmp_path / "control")
+    assert load_teacher(tmp_path / "control", dataset).identity() == control.identity()
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_permuted_texts_take_away_what_texts_gave(tiny_encoder, tiny_dataset, seed):
+    """Texts name the kind of film, which users are true to: right texts are learned from sooner than wrong ones."""
+    training, head = {**TRAINING, "epochs": 2}, {"width": 8, "blocks": 1}
+    right, wrong = (
+        validation(
+            text_teacher(tiny_encoder, permuted=exchanged, inner=None, training=training, head=head)
+            .fit(tiny_dataset, RunOptions(seed=seed))
+            .recommender,
+            tiny_dataset,
+        )()
+        for exchanged in (False, True)
+    )
+    assert right > 1.2 * wrong
 
 
 # Ensembles

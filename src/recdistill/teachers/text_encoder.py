@@ -8,7 +8,7 @@ from typing import ClassVar, Literal
 import numpy as np
 import torch
 from jaxtyping import Float32
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt
 
 from recdistill.data.dataset import Dataset
 from recdistill.errors import DataError
@@ -20,7 +20,7 @@ from recdistill.models.item_encoders import (
 )
 from recdistill.models.recommender import Recommender
 from recdistill.models.sasrec import SASRec, SASRecConfig
-from recdistill.progress import SilentProgress
+from recdistill.progress import Progress, SilentProgress
 from recdistill.settings import Settings
 from recdistill.teachers import hub
 from recdistill.teachers.base import RecommenderBacked
@@ -55,6 +55,9 @@ class TextEncoderConfig(Settings):
     offsets: bool = False
     """Whether each item has a free vector beside what its text gives: the head then knows items by their text
     where the log is silent, and by their users where it speaks (text-initialised ids: Harte et al. 2023)."""
+    permuted: bool = Field(default=False, exclude_if=lambda given: not given)
+    """A control: every item gets the text vector of another. What a teacher still knows then, it did not read; a
+    gain that survives it was not the text's."""
     head: SASRecConfig = SASRecConfig(dropout=0.2)
     """The model over the vectors of the history; `items` is set from the text vectors."""
     training: TrainingConfig = TrainingConfig()
@@ -68,8 +71,8 @@ class TextEncoderTeacher(RecommenderBacked):
 
     @property
     def name(self) -> str:
-        """The language model's name."""
-        return self.config.model
+        """The language model's name, and whether it reads the wrong texts."""
+        return f"{self.config.model}{', texts permuted' if self.config.permuted else ''}"
 
     def _fitted(self, dataset: Dataset, run: RunOptions) -> Recommender:
         features = torch.from_numpy(self._features(dataset, run))
@@ -111,7 +114,32 @@ class TextEncoderTeacher(RecommenderBacked):
         if not described.all():
             progress.say(f"{int((~described).sum())} items have no text; they count as average.")
         vectors = text_vectors(encoder, texts, batch_size=config.batch_size, progress=progress)
-        return standardised(vectors, described, whiten=config.whiten)
+        features = standardised(vectors, described, whiten=config.whiten)
+        return self._exchanged(features, progress) if config.permuted else features
+
+    def _exchanged(
+        self, features: Float32[np.ndarray, "items features"], progress: Progress
+    ) -> Float32[np.ndarray, "items features"]:
+        self.notes["permuted"] = True
+        progress.say(
+            f"Control: each of {len(features)} items is given the text of another"
+            " (`permuted: true`). This teacher is for comparison, not for use."
+        )
+        return permuted(features)
+
+
+def permuted(
+    features: Float32[np.ndarray, "items features"], seed: int = 0
+) -> Float32[np.ndarray, "items features"]:
+    """The same rows, each with another item than its own: one ring through all items, drawn from `seed`.
+
+    Items without text take part like the others, so that as many rows as before are empty. (What hinges on
+    an item's text is destroyed; what hinges on items being told apart is left as it was.)
+    """
+    ring = np.random.default_rng(seed).permutation(len(features))
+    exchanged = np.empty_like(features)
+    exchanged[ring] = features[np.roll(ring, 1)]
+    return exchanged
 
 
 def standardised(
