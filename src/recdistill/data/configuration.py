@@ -20,6 +20,8 @@ class Columns(Settings):
     """The column of user ids (strings or integers)."""
     item_id: str = "item_id"
     """The column of item ids, in the log and in the item file."""
+    catalogue_id: str | None = Field(default=None, exclude_if=lambda given: given is None)
+    """The column of item ids in the item file, where it has another name there."""
     timestamp: str = "timestamp"
     """The column of times: numbers since 1970 (see `time_unit`), date-times, or ISO 8601 text."""
     rating: str | None = None

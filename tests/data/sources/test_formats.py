@@ -182,6 +182,41 @@ def test_sequences_of_one_user_on_two_lines_are_refused(tmp_path: Path) -> None:
         log_of("sequences", path=tmp_path)
 
 
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_tables_with_a_list_of_items_a_user_are_unrolled(tmp_path: Path, suffix: str) -> None:
+    histories = pl.DataFrame({"uid": [7, 8, 9], "books": [["30", "10"], [], ["10", "20", "30"]]})
+    path, columns = tmp_path / f"histories{suffix}", {"user_id": "uid", "item_id": "books"}
+    write = {".jsonl": pl.DataFrame.write_ndjson, ".parquet": pl.DataFrame.write_parquet}
+    write[suffix](histories, path)
+    log = log_of(path, columns=columns)
+    assert rows(log) == [(7, "30", 0), (7, "10", 1), (9, "10", 0), (9, "20", 1), (9, "30", 2)]
+    assert not log.has_time
+    assert log.name == "histories"
+    pl.concat([histories, histories[:1]]).write_parquet(tmp_path / "twice.parquet")
+    with pytest.raises(DataError, match="user '7' has more than one line"):
+        log_of(tmp_path / "twice.parquet", columns=columns)
+    _events_frame().rename({"user_id": "uid", "item_id": "books"}).write_csv(tmp_path / "z.csv")
+    with pytest.raises(DataError, match=r"z\.csv has an event a row"):
+        log_of(tmp_path, columns=columns)
+
+
+def test_a_table_of_items_is_looked_for_under_the_data_folder_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "books").mkdir()
+    (tmp_path / "books" / "described.csv").write_text("item_id,title\na,Köln\n")
+    _events_frame().write_csv(tmp_path / "books" / "log.csv")
+    monkeypatch.setenv("RECDISTILL_DATA", str(tmp_path))
+    log = log_of("books/log.csv", items="books/described.csv")
+    assert items(log) == [{"item_id": "a", "title": "Köln"}]
+    keyed = {"catalogue_id": "title"}
+    log = log_of("books/log.csv", items="books/described.csv", columns=keyed)
+    assert log.items is not None
+    assert "Köln" in log.items.collect()["item_id"].to_list()
+    with pytest.raises(DataError, match="no column 'titel'"):
+        log_of("books/log.csv", items="books/described.csv", columns={"catalogue_id": "titel"})
+
+
 REVIEWS_2023 = [
     {
         "rating": 5.0,

@@ -71,13 +71,15 @@ _FORMATS_OF: Final = {
 def open_log(config: DatasetConfig, finder: Finder | None = None) -> Log:
     """The log that `config` names: a published data set, a format with a path, or just a path.
 
-    A source that is neither is looked for as a file or folder under `$RECDISTILL_DATA`.
+    A source that is neither is looked for as a file or folder under `$RECDISTILL_DATA` too, and so is a table of items.
 
     Raises:
         DataError: the source does not exist or cannot be read.
         SourceUnavailableError: a published data set is nowhere to be had.
     """
     name = config.source
+    if config.items is not None:
+        config = config.model_copy(update={"items": _under_data(config.items)})
     if name in PUBLISHED:
         folder = (finder or Finder(holds)).find(name, config.path)
         return replace(_format_of(name, folder).read(folder, config), name=name)
@@ -101,7 +103,7 @@ def _format_of(name: str, folder: Path) -> Format:
     return next(FORMATS[f] for f in _FORMATS_OF[name] if FORMATS[f].recognises(folder))
 
 
-def _under_data(name: str) -> Path:
+def _under_data(name: str | Path) -> Path:
     configured = os.environ.get(ENVIRONMENT)
     if not Path(name).exists() and configured and (Path(configured) / name).exists():
         return Path(configured) / name

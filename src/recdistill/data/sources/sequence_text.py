@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
-from recdistill.data.columns import ITEM, TIME, USER
+from recdistill.data.columns import ITEM, USER
+from recdistill.data.sources.histories import unrolled
 from recdistill.data.sources.log import Log
 from recdistill.data.sources.plain_text import only_file, open_binary, require_file, require_utf8
 from recdistill.data.sources.tables import catalogue_beside, read_items
@@ -41,12 +42,7 @@ def _events(lines: pl.DataFrame, path: Path) -> pl.DataFrame:
     rows = rows.select(
         pl.col("words").list.first().alias(USER), pl.col("words").list.slice(1).alias(ITEM)
     )
-    if rows[USER].has_nulls() or rows[USER].n_unique() < len(rows):
-        double = rows[USER].filter(rows[USER].is_duplicated())[0]
-        raise DataError(f"{path}: user '{double}' has more than one line.", "Join the lines.")
-    places = pl.int_ranges(pl.col(ITEM).list.len(), dtype=pl.Int64).alias(TIME)
-    rows = rows.filter(pl.col(ITEM).list.len() > 0).with_columns(places)
-    return rows.explode(ITEM, TIME)
+    return unrolled(rows, path)
 
 
 def _text(path: Path) -> Path:

@@ -1,4 +1,5 @@
-"""Any file or folder of Parquet, CSV, TSV or JSONL, with a mapping of columns."""
+"""Any file or folder of Parquet, CSV, TSV or JSONL, with a mapping of columns: a row an event, or a row a user with the
+list of their items, oldest first."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from recdistill.data.columns import ITEM, RATING, TIME, USER
+from recdistill.data.sources.histories import unrolled
 from recdistill.data.sources.log import Log, require_columns
 from recdistill.data.sources.plain_text import open_binary, parse_table, require_utf8
 from recdistill.errors import DataError
@@ -17,17 +19,24 @@ if TYPE_CHECKING:
     from recdistill.data.configuration import Columns, DatasetConfig
 
 _MAPPING_HINT = "Map it under dataset.columns, for example {user_id: reviewer}."
+_ITEMS_HINT = "Map it under dataset.columns, for example {catalogue_id: asin}."
 
 
 def read_tables(path: Path, config: DatasetConfig) -> Log:
     """The log in `path`: a file, or a folder of parts with perhaps a catalogue `items.*`."""
     parts, catalogue = _parts(path)
     catalogue = config.items or catalogue
-    frames = [_events(scan_table(part), part, config.columns) for part in parts]
+    tables = {part: scan_table(part) for part in parts}
+    listed = [_lists(table, config.columns) for table in tables.values()]
+    if any(listed):
+        events = _histories(tables, config.columns)
+    else:
+        frames = [_events(table, part, config.columns) for part, table in tables.items()]
+        events = pl.concat(frames, how="vertical_relaxed")
     items = None if catalogue is None else read_items(catalogue, config.columns)
     files = (*parts, *([catalogue] if catalogue else []))
     untyped = any(_suffix(part) in _TEXT for part in parts)
-    return Log(path.stem, pl.concat(frames, how="vertical_relaxed"), items, files, untyped=untyped)
+    return Log(_stem(path), events, items, files, has_time=not any(listed), untyped=untyped)
 
 
 def scan_table(path: Path) -> pl.LazyFrame:
@@ -51,16 +60,19 @@ def scan_table(path: Path) -> pl.LazyFrame:
 
 
 def read_items(path: Path, columns: Columns) -> pl.LazyFrame:
-    """A table of items; its key is the mapped column, `item_id`, or `id`.
+    """A table of items; its key is `catalogue_id` where that is given, else the mapped column, `item_id`, or `id`.
 
     Raises:
         DataError: the table cannot be read or has no key.
     """
     frame = scan_table(path)
     available = frame.collect_schema().names()
-    keys = [name for name in (columns.item_id, ITEM, "id") if name in available]
-    require_columns([] if keys else [columns.item_id], available, str(path), _MAPPING_HINT)
-    return frame.rename({keys[0]: ITEM})
+    usual = (columns.item_id, ITEM, "id")
+    wanted = (columns.catalogue_id,) if columns.catalogue_id else usual
+    keys = [name for name in wanted if name in available]
+    require_columns([] if keys else wanted[:1], available, str(path), _ITEMS_HINT)
+    others = [name for name in available if name != ITEM or name == keys[0]]
+    return frame.select(others).rename({keys[0]: ITEM})
 
 
 def catalogue_beside(path: Path) -> Path | None:
@@ -89,6 +101,30 @@ def _events(frame: pl.LazyFrame, path: Path, columns: Columns) -> pl.LazyFrame:
     named |= {RATING: rating} if rating else {}
     require_columns(named.values(), available, str(path), _MAPPING_HINT)
     return frame.select(pl.col(theirs).alias(ours) for ours, theirs in named.items())
+
+
+def _lists(table: pl.LazyFrame, columns: Columns) -> bool:
+    """Whether a row holds all items of a user."""
+    return isinstance(table.collect_schema().get(columns.item_id), pl.List)
+
+
+def _histories(tables: dict[Path, pl.LazyFrame], columns: Columns) -> pl.LazyFrame:
+    """The events of tables with a list of items a user.
+
+    Raises:
+        DataError: another table has an event a row, or a user has several rows.
+    """
+    for part, table in tables.items():
+        available = table.collect_schema().names()
+        require_columns([columns.user_id, columns.item_id], available, str(part), _MAPPING_HINT)
+        if not _lists(table, columns):
+            raise DataError(
+                f"{part} has an event a row, where other tables beside it have a list of items a user.",
+                "Keep them in folders of their own.",
+            )
+    named = [pl.col(columns.user_id).alias(USER), pl.col(columns.item_id).alias(ITEM)]
+    rows = pl.concat([table.select(named) for table in tables.values()], how="vertical_relaxed")
+    return unrolled(rows.collect(), next(iter(tables))).lazy()
 
 
 def _suffix(path: Path) -> str:
