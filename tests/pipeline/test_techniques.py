@@ -37,6 +37,9 @@ def named(value: Any) -> set[str]:
     return set()
 
 
+CHOSEN = load_config(HOME / "beauty" / "inherited-soft-labels.yaml", [])
+
+
 @pytest.fixture(scope="module")
 def recipes() -> dict[str, Any]:
     """Every technique's recipe as plain data; each was checked against the signals when it was read."""
@@ -70,6 +73,29 @@ def test_everything_that_a_recipe_may_name_is_a_technique(recipes, few_labels, u
 
 def test_they_can_be_compared(recipes):
     assert set(load_agreeing(FILES, [])) == {"base", *recipes}
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*HOME.glob("elsewhere/*.yaml"), *HOME.glob("controls/*.yaml")],
+    ids=lambda path: path.stem,
+)
+def test_what_was_chosen_on_one_dataset_is_untouched_elsewhere(path: Path):
+    assert load_config(path, []).recipe == CHOSEN.recipe
+
+
+def test_controls_differ_from_what_they_control_in_one_thing():
+    permuted, without = (
+        load_config(HOME / "controls" / f"{name}-text.yaml", []) for name in ("permuted", "without")
+    )
+    plain = CHOSEN.model_dump(mode="json")
+    reader, other = plain["teacher"]["members"]
+    wrong = permuted.model_dump(mode="json")
+    assert wrong["teacher"]["members"] == [{**reader, "permuted": True}, other]
+    assert {**wrong, "teacher": plain["teacher"]} == plain
+    silent = without.model_dump(mode="json")
+    assert silent["teacher"]["members"] == [other, other]
+    assert {**silent, "teacher": plain["teacher"]} == plain
 
 
 def test_no_two_are_the_same(recipes):

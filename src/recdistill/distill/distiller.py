@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from recdistill.data.dataset import Dataset
+from recdistill.distill.copying import LayersInit
 from recdistill.distill.correspondence import check_correspondence
 from recdistill.distill.course import Course
 from recdistill.distill.initialise import TeacherInit, inherit_features, inherit_vectors
@@ -77,7 +78,10 @@ def distill(
     require_same_catalogue(student, dataset)
     heard = _heard(dataset, signals, recipe)
     rehearse(recipe, student, teacher)
-    if recipe.init:
+    if isinstance(recipe.init, LayersInit):
+        blocks = recipe.init.hand_over(student, teacher)
+        _log.info("The student begins as its teacher with the blocks %s alone.", list(blocks))
+    elif recipe.init:
         _inherit(student, recipe.init, heard)
     elif recipe.needs and isinstance(_items(student), OffsetItems):
         _log.warning(

@@ -35,6 +35,11 @@ class TeacherInit(Settings):
     )
     what: Literal["item-vectors"] = "item-vectors"
 
+    @property
+    def source(self) -> str:
+        """The kind of signal it takes."""
+        return self.what
+
 
 @dataclass(frozen=True)
 class Inheritance:

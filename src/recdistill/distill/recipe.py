@@ -10,8 +10,8 @@ from pydantic import Field, PositiveInt, model_validator
 from recdistill.distill.aims import aimless
 from recdistill.distill.auto import Auto, Point
 from recdistill.distill.companions import Member, Teacher
+from recdistill.distill.copying import Init, LayersInit
 from recdistill.distill.heads import Served
-from recdistill.distill.initialise import TeacherInit
 from recdistill.distill.objectives import LogitObjective, NextItem, Objective
 from recdistill.distill.phases import Assistant, Phase, Terms, check_terms, kind_named
 from recdistill.errors import ConfigError, nearest
@@ -22,7 +22,7 @@ from recdistill.signals.kinds import SignalKind
 class Recipe(Terms):
     """What a student is trained for and what it starts from."""
 
-    init: TeacherInit | None = None
+    init: Init | None = None
     """What the student takes over from the teacher before training."""
     phases: tuple[Phase, ...] = ()
     """Trainings one after another, instead of one with these `objectives`."""
@@ -83,23 +83,29 @@ class Recipe(Terms):
     @property
     def needs(self) -> frozenset[str]:
         """The kinds of signal of the given teacher that it cannot do without."""
-        started = {self.init.what} if self.init else set[str]()
+        started = {self.init.source} if self.init and self.init.source else set[str]()
         return frozenset(started).union(*(part.sources for part in self.hearing))
 
     @property
     def asks(self) -> bool:
-        """Whether the given teacher itself is wanted: in the training step, or to be measured for a schedule."""
-        return any(map(aimless, self.course)) or any(
-            isinstance(term.companion, Teacher | Member)
-            for part in (*self.course, *self.hearing)
-            for term in part.objectives
+        """Whether the given teacher itself is wanted: in the training step, to be measured for a schedule, or to be
+        copied."""
+        return (
+            isinstance(self.init, LayersInit)
+            or any(map(aimless, self.course))
+            or any(
+                isinstance(term.companion, Teacher | Member)
+                for part in (*self.course, *self.hearing)
+                for term in part.objectives
+            )
         )
 
     @property
     def looks_inside(self) -> bool:
-        """Whether a term works on a model itself, beyond stored signals and the student's served logits."""
+        """Whether it works on a model itself, beyond stored signals and the student's served logits."""
         terms = [term for phase in self.course for term in phase.objectives]
-        return any(term.companion is not None or not _served(term) for term in terms)
+        beyond = any(term.companion is not None or not _served(term) for term in terms)
+        return beyond or isinstance(self.init, LayersInit)
 
     def untaught(self) -> Recipe:
         """Only those of its terms that need no teacher and no side door, in one phase: the twin's recipe."""
@@ -119,7 +125,7 @@ class Recipe(Terms):
                 self._check_source(who, objective.source, said, teacher)
             check_terms(part, said)
         if self.init:
-            self._check_source("`init`", self.init.what, said, teacher)
+            self._check_source("`init`", self.init.source, said, teacher)
         for phase in self.course:
             if phase.teacher != "given":
                 check_terms(phase, {name: kind_named(name, said) for name in phase.sources})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from recdistill.distill.copying import LayersInit
 from recdistill.distill.objectives.contract import LiveObjective, LogitObjective, Objective
 from recdistill.distill.recipe import Recipe
 from recdistill.distill.voices import Voices
@@ -17,8 +18,11 @@ def rehearse(recipe: Recipe, student: SequenceModel, teacher: Recommender | None
     Only what the models are made of matters, not what they have learned, so models that stand in for them will do.
 
     Raises:
-        ConfigError: a term listens to somebody who is not there, or compares what one of the two does not have.
+        ConfigError: a term listens to somebody who is not there, or compares what one of the two does not have; or
+            the student cannot begin as the recipe says.
     """
+    if isinstance(recipe.init, LayersInit):
+        recipe.init.check(student, teacher)
     for phase in recipe.course:
         require_fit(phase.objectives, student, Voices(phase.objectives, student, teacher))
 

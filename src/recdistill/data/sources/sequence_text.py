@@ -12,7 +12,6 @@ from recdistill.data.sources.histories import unrolled
 from recdistill.data.sources.log import Log
 from recdistill.data.sources.plain_text import only_file, open_binary, require_file, require_utf8
 from recdistill.data.sources.tables import catalogue_beside, read_items
-from recdistill.errors import DataError
 
 if TYPE_CHECKING:
     from recdistill.data.configuration import DatasetConfig
