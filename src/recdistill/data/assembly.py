@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,8 @@ from recdistill.data.filters import core, distinct, one_of_each
 from recdistill.data.sources.log import Log
 from recdistill.data.vocabulary import Vocabulary
 from recdistill.errors import DataError
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -47,8 +50,9 @@ def assemble(log: Log, config: DatasetConfig) -> Assembled:
         DataError: the log is empty, has bad values, or nothing is left of it.
     """
     read, ticks = _read(log, config)
-    events, counts = _filtered(read.events.grouped(), config.filters)
-    counts = {"events_read": len(read.events), **counts}
+    known, later = _as_it_was(read.events, log, config.filters.before, ticks)
+    events, counts = _filtered(known.grouped(), config.filters)
+    counts = {"events_read": len(read.events), **later, **counts}
     seconds = events.times if ticks == 1 else events.times // ticks
     kept = replace(read, events=replace(events, times=seconds), counts=counts).renumbered()
     _refuse_too_few(kept, bool(len(read.events)))
@@ -91,6 +95,22 @@ def _ratings(column: pl.Series) -> np.ndarray:
             f"{column[row]!r}."
         )
     return numbers.to_numpy()
+
+
+def _as_it_was(
+    events: Events, log: Log, before: datetime | None, ticks: int
+) -> tuple[Events, dict[str, int]]:
+    """The events before a moment, and how many came later; what came later decides nothing."""
+    if before is None:
+        return events, {}
+    if not log.has_time:
+        raise DataError(
+            f"filters.before names a moment, but the log {log.name} has an order and no times.",
+            "Drop filters.before, or bring a log with times.",
+        )
+    microseconds = (before - _EPOCH) // timedelta(microseconds=1)
+    known = events.take(events.times < -(-microseconds * ticks // 1_000_000))
+    return known, {"later_dropped": len(events) - len(known)}
 
 
 def _filtered(events: Events, filters: Filters) -> tuple[Events, dict[str, int]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from recdistill.data.splits import GlobalTime, SplitConfig
 from recdistill.settings import Settings
@@ -41,6 +42,17 @@ class Filters(Settings):
     """Items with fewer events go, from log and catalogue; 0 keeps the whole catalogue."""
     min_history: int = Field(default=1, ge=1)
     """Validation and test cases with fewer earlier events are left out, and counted."""
+    before: datetime | None = Field(default=None, exclude_if=lambda given: given is None)
+    """Read the log as it was at this moment: later events (and those of the moment itself) go, and are counted. A
+    date, ISO 8601 (UTC where it names no zone), or seconds since 1970. The catalogue has no dates: items that
+    nobody had touched by then stay, unless `min_item_events` is 1 or more."""
+
+    @field_validator("before")
+    @classmethod
+    def _in_universal_time(cls, moment: datetime | None) -> datetime | None:
+        if moment is None or moment.tzinfo is None:
+            return moment and moment.replace(tzinfo=UTC)
+        return moment.astimezone(UTC)
 
 
 class DatasetConfig(Settings):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from pydantic import NonNegativeFloat, NonNegativeInt, ValidationError
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, ValidationError
 
 from recdistill.errors import SignalError
 from recdistill.files import content_hash, read_json, write_json
@@ -57,6 +57,16 @@ class Shard(Settings):
     sha256: str
 
 
+class Carried(Settings):
+    """Rows that were not asked for: somebody said them before, and they were taken over."""
+
+    teacher: TeacherIdentity
+    """Who said them."""
+    dataset: DatasetIdentity
+    """About which events, and which catalogue: items that came later are not in these rows."""
+    rows: NonNegativeInt
+
+
 class SignalManifest(Settings):
     """All that is to know about a stored signal."""
 
@@ -65,6 +75,8 @@ class SignalManifest(Settings):
     teacher: TeacherIdentity
     dataset: DatasetIdentity
     fields: tuple[FieldSpec, ...]
+    carried: tuple[Carried, ...] = Field(default=(), exclude_if=lambda given: not given)
+    """Where the first rows come from, in the order of the rows; all others `teacher` said about `dataset`."""
     shards: tuple[Shard, ...] = ()
     complete: bool = False
     """Whether everything that was to be said has been said."""
@@ -77,9 +89,14 @@ class SignalManifest(Settings):
         return sum(shard.rows for shard in self.shards)
 
     @property
+    def asked(self) -> int:
+        """How many of the rows the teacher was asked for."""
+        return max(0, self.rows - sum(part.rows for part in self.carried))
+
+    @property
     def rows_per_second(self) -> float:
         """The speed of labelling; 0 while nothing was labelled."""
-        return self.rows / self.seconds if self.seconds else 0.0
+        return self.asked / self.seconds if self.seconds else 0.0
 
     def save(self, folder: Path) -> None:
         """Write it into the signal's folder."""

@@ -53,6 +53,7 @@ class SignalWriter:
         for left_over in folder.glob(".*.tmp"):  # of a write that a kill cut short
             left_over.unlink()
         Expectation(manifest.dataset, manifest.teacher, manifest.kind).check(stored, folder)
+        _refuse_other_origins(stored, manifest, folder)
         return cls(folder, stored, shard_rows)
 
     def absent(self, keys: UInt64[np.ndarray, " rows"]) -> Bool[np.ndarray, " rows"]:
@@ -72,6 +73,15 @@ class SignalWriter:
         while sum(len(part[KEYS]) for part in self._pending) >= self._shard_rows:
             self._write(self._shard_rows)
 
+    def flush(self) -> None:
+        """Write what is pending as a shard of its own, so that what follows begins another.
+
+        Raises:
+            StorageError: the disk refused.
+        """
+        if self._pending:
+            self._write(self._shard_rows)
+
     def finish(self) -> SignalManifest:
         """Write what is pending and declare the signal complete.
 
@@ -79,8 +89,7 @@ class SignalWriter:
             SignalError: a key was appended twice.
             StorageError: the disk refused.
         """
-        if self._pending:
-            self._write(self._shard_rows)
+        self.flush()
         keys = self._stored_keys()
         if len(np.unique(keys)) != len(keys):
             raise SignalError(
@@ -119,6 +128,16 @@ class SignalWriter:
             for shard in self.manifest.shards
         ]
         return np.concatenate([np.empty(0, dtype=np.uint64), *keys])
+
+
+def _refuse_other_origins(stored: SignalManifest, wanted: SignalManifest, folder: Path) -> None:
+    if stored.carried != wanted.carried:
+        counts = [sum(part.rows for part in one.carried) for one in (stored, wanted)]
+        raise SignalError(
+            f"The signals in {folder} hold {counts[0]:,} rows taken over from elsewhere; these would be "
+            f"{counts[1]:,}, or others.",
+            "Choose another folder: rows of different origin are not mixed.",
+        )
 
 
 def _stored(columns: Columns, field: FieldSpec, rows: int) -> np.ndarray:

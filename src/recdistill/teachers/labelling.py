@@ -12,6 +12,7 @@ from recdistill.data.contexts import Contexts
 from recdistill.data.dataset import Dataset
 from recdistill.errors import ConfigError
 from recdistill.progress import Progress, SilentProgress
+from recdistill.signals.carrying import Former
 from recdistill.signals.collection import Signals
 from recdistill.signals.kinds import ItemVectors, SignalKind
 from recdistill.signals.manifest import DatasetIdentity, Expectation, SignalManifest
@@ -29,6 +30,7 @@ def label(
     kinds: Sequence[SignalKind],
     progress: Progress | None = None,
     shard_rows: int = SHARD_ROWS,
+    former: Former | None = None,
 ) -> Signals:
     """Ask `teacher` about every distinct context of the training events, and keep what it says.
 
@@ -42,24 +44,36 @@ def label(
         kinds: what to ask.
         progress: who watches.
         shard_rows: contexts a file; at most so many are asked about again after an interruption.
+        former: what was said before; contexts that it knows are not asked about again. Item vectors always are: they
+            cost no context.
 
     Raises:
         ConfigError: the teacher cannot say one of the kinds, or one is asked twice.
-        SignalError: the folder holds signals of another teacher, dataset or kind.
+        SignalError: the folder holds signals of another teacher, dataset or kind, or what was said before is not of
+            the kinds that are asked.
         StorageError: the disk refused; free some space and call again.
     """
     into = Path(into)
     _check(teacher, kinds)
+    contexts = dataset.contexts().distinct()
+    manifests = {kind: _manifest(teacher, dataset, kind) for kind in kinds}
+    if former:
+        told = [one for kind, one in manifests.items() if not isinstance(kind, ItemVectors)]
+        known = former.known(contexts.keys, told)
+        manifests |= {one.kind: former.credited(one, known) for one in told}
+        contexts = contexts.take(np.flatnonzero(~np.isin(contexts.keys, known)))
     writers = {
-        kind: SignalWriter.create(into / kind.kind, _manifest(teacher, dataset, kind), shard_rows)
-        for kind in kinds
+        kind: SignalWriter.create(into / kind.kind, manifest, shard_rows)
+        for kind, manifest in manifests.items()
     }
     for kind, writer in writers.items():
         if isinstance(kind, ItemVectors):
             _label_items(teacher, dataset, writer)
+        elif former:
+            former.carry(known, writer)
     _label_contexts(
         teacher,
-        dataset.contexts().distinct(),
+        contexts,
         {kind: writer for kind, writer in writers.items() if not isinstance(kind, ItemVectors)},
         progress or SilentProgress(),
         shard_rows,
