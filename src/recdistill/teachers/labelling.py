@@ -57,10 +57,11 @@ def label(
     _check(teacher, kinds)
     contexts = dataset.contexts().distinct()
     manifests = {kind: _manifest(teacher, dataset, kind) for kind in kinds}
+    told = {kind: one for kind, one in manifests.items() if not isinstance(kind, ItemVectors)}
+    known = contexts.keys[:0]
     if former:
-        told = [one for kind, one in manifests.items() if not isinstance(kind, ItemVectors)]
-        known = former.known(contexts.keys, told)
-        manifests |= {one.kind: former.credited(one, known) for one in told}
+        known = former.known(contexts.keys, [*told.values()])
+        manifests |= {kind: former.credited(one, known) for kind, one in told.items()}
         contexts = contexts.take(np.flatnonzero(~np.isin(contexts.keys, known)))
     writers = {
         kind: SignalWriter.create(into / kind.kind, manifest, shard_rows)
@@ -74,7 +75,7 @@ def label(
     _label_contexts(
         teacher,
         contexts,
-        {kind: writer for kind, writer in writers.items() if not isinstance(kind, ItemVectors)},
+        {kind: writers[kind] for kind in told},
         progress or SilentProgress(),
         shard_rows,
     )
