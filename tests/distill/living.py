@@ -37,6 +37,7 @@ TERMS = Terms.model_validate(
             {"kind": "hint", "name": "mean-hint", "of": {"kind": "average", "decay": 0.9}},
             {"kind": "attention-map", "weight": {"kind": "linear", "from": 0.0, "to": 1.0}},
             {"kind": "value-relation"},
+            {"kind": "kl", "name": "mutual", "of": {"kind": "peer", "weight": 0.5}},
             {"kind": "input-gradient", "rows": 3, "sample": 5},
         ],
         "weighting": {"kind": "uncertainty"},

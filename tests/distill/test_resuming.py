@@ -43,4 +43,4 @@ def test_a_killed_training_ends_the_same(whole, tmp_path):
 
 def test_every_term_was_there(whole):
     names = {"next-item", "kl", "early", "hint", "mean-hint", "attention-map", "value-relation"}
-    assert {*names, "input-gradient"} <= set(whole["losses"])
+    assert {*names, "input-gradient", "mutual", "peer", "peer/kl"} <= set(whole["losses"])

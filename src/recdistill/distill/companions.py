@@ -5,6 +5,7 @@ grows with its student has not said anything yet. A term says whose words it lea
 
     teacher   the given teacher's own model, as it is
     member    one model of an ensemble
+    peer      a second network, which learns beside the student                 (Zhang et al. 2018, mutual learning)
     average   θ̄ ← d · θ̄ + (1 − d) · θ, the student averaged over its own steps   (Tarvainen & Valpola 2017, eq. 2)
     itself    the student as it is at this very step: its deeper part teaches a shallower one
 """
@@ -14,11 +15,21 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, NonNegativeInt, PositiveInt
+import torch
+from pydantic import (
+    Discriminator,
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+)
 
+from recdistill.distill.peers import Fellow
 from recdistill.distill.speakers import Averaged, Mirror, Speaker
 from recdistill.errors import ConfigError
 from recdistill.models.recommender import Recommender, SequenceModel
+from recdistill.models.sasrec import SASRec, SASRecConfig
 from recdistill.settings import KindInShort, Settings
 from recdistill.signals.kinds import HardLabel, TopK
 
@@ -28,6 +39,16 @@ class Companion(Settings):
 
     k: PositiveInt = 100
     """How many of its best items it names at a position, for terms `on: top-k`."""
+
+    @property
+    def who(self) -> str:
+        """The same for two that mean the same speaker, however much of it they want to hear."""
+        return self.model_dump_json(exclude={"k"})
+
+    @property
+    def called(self) -> str:
+        """What logs call it."""
+        return str(getattr(self, "kind", ""))
 
     @abstractmethod
     def speaker(self, student: SequenceModel, teacher: Recommender | None) -> Speaker:
@@ -90,6 +111,43 @@ class Member(Companion):
         return Teacher().speaker(student, members[self.number])
 
 
+class Peer(Companion):
+    """A second network that learns beside the student: from the labels, and from what the student believes."""
+
+    kind: Literal["peer"] = "peer"
+    name: str = Field(default="peer", min_length=1)
+    """What logs call it. Peers of other names are others, so that a student may have several."""
+    model: SASRecConfig | None = None
+    """What it is; a network like the student, begun from another seed, when not given. A larger one is a teacher
+    that is trained jointly."""
+    weight: NonNegativeFloat = 1.0
+    """How much it listens to the student beside its own next-item loss; with 0 it teaches without listening."""
+    temperature: PositiveFloat = 1.0
+    """T, at which it listens."""
+
+    @property
+    def called(self) -> str:
+        """Its name."""
+        return self.name
+
+    def speaker(self, student: SequenceModel, teacher: Recommender | None) -> Speaker:
+        """The peer, which knows nothing yet."""
+        model = _that_sees(self._begun(student), student, "peer")
+        return Fellow(model, self.weight, self.temperature)
+
+    def _begun(self, student: SequenceModel) -> SequenceModel:
+        """The peer's model, its weights drawn from a seed that is itself drawn: those of the student may come from
+        the beginning of the very stream of random numbers that is at hand.
+        """
+        seed = int(torch.randint(2**62, ()))
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            like = type(student) if self.model is None else SASRec
+            peer = like(self.model or student.config, student.vocabulary)
+        _lend_features(student, peer)
+        return peer
+
+
 class Average(Companion):
     """The student averaged over its own steps."""
 
@@ -113,7 +171,7 @@ class Itself(Companion):
 
 
 AnyCompanion = Annotated[
-    Annotated[Teacher | Member | Average | Itself, Discriminator("kind")],
+    Annotated[Teacher | Member | Peer | Average | Itself, Discriminator("kind")],
     KindInShort,
 ]
 """Who speaks inside the step: a name, or `{kind: …}` with its settings."""
@@ -133,12 +191,36 @@ def _members(teacher: Recommender | None) -> list[Recommender]:
     return list(getattr(teacher, "members", [teacher]))
 
 
-def _that_sees(teacher: SequenceModel, student: SequenceModel) -> SequenceModel:
-    """Refuse a teacher that sees less of a history than its student."""
-    if teacher.history >= student.history:
-        return teacher
+def _that_sees(model: SequenceModel, student: SequenceModel, who: str = "teacher") -> SequenceModel:
+    """Refuse a `model` that sees less of a history than the student that it speaks to."""
+    if model.history >= student.history:
+        return model
     raise ConfigError(
-        f"The teacher sees {teacher.history} items of a history, its student {student.history}: side by side, "
+        f"The {who} sees {model.history} items of a history, its student {student.history}: side by side, "
         "both must see the same.",
-        f"Train the teacher with `history: {student.history}`, or the student with `history: {teacher.history}`.",
+        f"Train the {who} with `history: {student.history}`, or the student with `history: {model.history}`.",
     )
+
+
+@torch.no_grad()
+def _lend_features(student: SequenceModel, peer: SequenceModel) -> None:
+    """Where a peer makes its items from features, these are its student's.
+
+    Raises:
+        ConfigError: the student has none, or of another width.
+    """
+    lent, wanted = (_features(one) for one in (student, peer))
+    if wanted is None:
+        return
+    if lent is None or lent.shape != wanted.shape:
+        found = "has none" if lent is None else f"has features of width {lent.shape[1]}"
+        raise ConfigError(
+            f"The peer makes its items from features of width {wanted.shape[1]}, which are to be its student's; "
+            f"the student {found}.",
+            "Give the peer `model: {items: {kind: ids}}`.",
+        )
+    wanted.copy_(lent)
+
+
+def _features(model: SequenceModel) -> torch.Tensor | None:
+    return dict(model.network.named_buffers()).get("items.features")

@@ -26,7 +26,7 @@ from recdistill.distill.present import Present, tuned
 from recdistill.distill.pulls import pulls
 from recdistill.distill.rehearsal import require_fit
 from recdistill.distill.rivals import Rivals
-from recdistill.distill.speakers import said
+from recdistill.distill.speakers import said, told
 from recdistill.distill.terms import LiveTerm, LogitTerm, Term, VectorTerm, described
 from recdistill.distill.voices import Voices
 from recdistill.distill.weighting import Fixed, Weighting
@@ -44,8 +44,8 @@ class DistillationLoss(nn.Module):
 
     Terms over logits share one pass over the chunks of the batch (one for each head that they read at); terms
     over vectors and over live models follow. What the terms learn (projections, heads) are parameters of this
-    module, not of the student: trained with it and left behind. A term whose weight is 0 at the moment costs
-    nothing.
+    module, not of the student: trained with it and left behind. So is a peer, whose own loss is added whether it
+    is listened to or not. A term whose weight is 0 at the moment costs nothing.
     """
 
     _popularity: Tensor
@@ -97,7 +97,9 @@ class DistillationLoss(nn.Module):
             self._voices.follow(self._student.network)
         present = Present.at(moment, self._over_logits, self._over_vectors, self._over_models)
         output = Output.of(self._student, batch, watch=present.watches)
-        others = self._voices.about(output, present.companions)
+        spoken = self._voices.about(output, present.companions)
+        lessons = self._voices.lessons(output, spoken)
+        others = {who: said.detached() for who, said in spoken.items()}
         places = Places(batch.targets.clamp_min(0), self._popularity, batch.events)
         over_logits = self._logit_terms(present, batch, others, moment)
         beside = [*self._vector_terms(present), *self._live_terms(present, others)]
@@ -116,6 +118,8 @@ class DistillationLoss(nn.Module):
         price = (weights * self._balance.price(labels)).sum()
         parts = [*sums.unbind(), *(part.detach() for part in further)]
         shown = self._shown(terms, parts, factors.detach())
+        further += [lesson.total for lesson in lessons.values()]
+        shown |= told(lessons)
         return StepLoss(sum(further, total) + price, shown, len(batch))
 
     def _logit_loss(

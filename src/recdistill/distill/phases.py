@@ -10,6 +10,7 @@ from typing import Literal
 from pydantic import Field, PositiveFloat, TypeAdapter, field_validator, model_validator
 
 from recdistill.data.views import AnyView
+from recdistill.distill.companions import Peer
 from recdistill.distill.heads import Served
 from recdistill.distill.objectives import AnyObjective, LogitObjective, NextItem, Objective
 from recdistill.distill.objectives.contract import LiveObjective
@@ -43,11 +44,16 @@ class Terms(Settings):
     @field_validator("objectives")
     @classmethod
     def _labels_differ(cls, objectives: tuple[Objective, ...]) -> tuple[Objective, ...]:
-        counts = Counter(objective.label for objective in objectives)
+        peers = {
+            who.who: who for who in (term.companion for term in objectives) if isinstance(who, Peer)
+        }
+        counts = Counter(
+            [*(term.label for term in objectives), *(one.name for one in peers.values())]
+        )
         twice = [label for label, count in counts.items() if count > 1]
         if twice:
             raise ValueError(
-                f"two objectives are called '{twice[0]}'; "
+                f"two objectives{' or peers' if peers else ''} are called '{twice[0]}'; "
                 "merge them, or give each a `name` of its own"
             )
         return objectives

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import torch
+
 from recdistill.distill.copying import LayersInit
 from recdistill.distill.objectives.contract import LiveObjective, LogitObjective, Objective
 from recdistill.distill.recipe import Recipe
@@ -23,8 +25,9 @@ def rehearse(recipe: Recipe, student: SequenceModel, teacher: Recommender | None
     """
     if isinstance(recipe.init, LayersInit):
         recipe.init.check(student, teacher)
-    for phase in recipe.course:
-        require_fit(phase.objectives, student, Voices(phase.objectives, student, teacher))
+    with torch.random.fork_rng(devices=[]):  # peers are made for it
+        for phase in recipe.course:
+            require_fit(phase.objectives, student, Voices(phase.objectives, student, teacher))
 
 
 def require_fit(objectives: Iterable[Objective], student: SequenceModel, voices: Voices) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
-from torch import nn
+from jaxtyping import Float
+from torch import Tensor, nn
 
 from recdistill.distill.output import Output
 from recdistill.distill.places import Signal
@@ -15,8 +18,24 @@ from recdistill.teachers.speech import BLOCK_BYTES, list_of
 from recdistill.training.step import TorchBatch
 
 
+@dataclass(frozen=True)
+class Lesson:
+    """What somebody learns beside the student in one step.
+
+    Attributes:
+        total: what is to be lowered.
+        shown: the detached parts, by name, for people to read.
+    """
+
+    total: Float[Tensor, ""]
+    shown: Mapping[str, Tensor]
+
+
 class Speaker(nn.Module):
-    """A sequence model that says what it knows about the batch of the step; no gradient reaches it."""
+    """A sequence model that says what it knows about the batch of the step; the student's terms never move it."""
+
+    learns = False
+    """Whether it learns beside the student, and has a `lesson` each step."""
 
     def __init__(self, model: SequenceModel) -> None:
         super().__init__()
@@ -24,6 +43,10 @@ class Speaker(nn.Module):
 
     def follow(self, student: nn.Module) -> None:
         """Take notice of where the student stands, before it learns from another batch."""
+
+    def lesson(self, said: Output, own: Output) -> Lesson:
+        """What it learns of a batch about which it `said` so, and the student `own`; asked only if it `learns`."""
+        raise NotImplementedError
 
     @torch.no_grad()
     def __call__(self, batch: TorchBatch, own: Output, *, watch: bool) -> Output:
@@ -75,6 +98,14 @@ def said(output: Output, kind: TopK | HardLabel) -> Signal:
     with torch.autocast(states.device.type, enabled=False):
         parts = [list_of(kind, part @ table.T) for part in states.split(rows)]
     return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
+
+
+def told(lessons: Mapping[str, Lesson]) -> dict[str, Tensor]:
+    """Lessons as logs show them: whole, and in parts."""
+    shown = {name: lesson.total.detach() for name, lesson in lessons.items()}
+    for name, lesson in lessons.items():
+        shown |= {f"{name}/{part}": value for part, value in lesson.shown.items()}
+    return shown
 
 
 def _tensors(network: nn.Module) -> list[torch.Tensor]:

@@ -9,7 +9,7 @@ from torch import nn
 from recdistill.distill.companions import Companion
 from recdistill.distill.objectives.contract import Objective
 from recdistill.distill.output import Output
-from recdistill.distill.speakers import Speaker
+from recdistill.distill.speakers import Lesson, Speaker
 from recdistill.models.recommender import Recommender, SequenceModel
 
 
@@ -28,13 +28,14 @@ class Voices(nn.Module):
             ConfigError: an objective names somebody who is not there.
         """
         super().__init__()
-        named = {_who(term.companion): term.companion for term in objectives if term.companion}
+        named = {term.companion.who: term.companion for term in objectives if term.companion}
         self._number = {who: number for number, who in enumerate(named)}
         self._speakers = nn.ModuleList(one.speaker(student, teacher) for one in named.values())
+        self._learning = [one for one in named.values() if self.of(one).learns]
 
     def of(self, companion: Companion) -> Speaker:
         """Who is meant."""
-        speaker = self._speakers[self._number[_who(companion)]]
+        speaker = self._speakers[self._number[companion.who]]
         assert isinstance(speaker, Speaker)
         return speaker
 
@@ -45,15 +46,22 @@ class Voices(nn.Module):
             speaker.follow(student)
 
     def about(self, own: Output, watched: Mapping[Companion, bool]) -> dict[Companion, Output]:
-        """What those who count now say about the batch; with their internals where that is asked."""
-        looked_into = {_who(one) for one, watch in watched.items() if watch}
+        """What those who count now say about the batch, with their internals where that is asked; and those who
+        learn, whether somebody listens or not, with gradients of their own.
+        """
+        asked = {**dict.fromkeys(self._learners, False), **watched}
+        looked_into = {one.who for one, watch in watched.items() if watch}
         found = {
             who: self.of(one)(own.batch, own, watch=who in looked_into)
-            for who, one in {_who(one): one for one in watched}.items()
+            for who, one in {one.who: one for one in asked}.items()
         }
-        return {one: found[_who(one)] for one in watched}
+        return {one: found[one.who] for one in asked}
 
+    def lessons(self, own: Output, said: Mapping[Companion, Output]) -> dict[str, Lesson]:
+        """What those who learn beside the student make of the batch, by what logs call them."""
+        return {one.called: self.of(one).lesson(said[one], own) for one in self._learners}
 
-def _who(companion: Companion) -> str:
-    """The same for two terms that mean the same speaker, however much of it they want to hear."""
-    return companion.model_dump_json(exclude={"k"})
+    @property
+    def _learners(self) -> list[Companion]:
+        """Nobody learns while nobody trains."""
+        return self._learning if self.training else []

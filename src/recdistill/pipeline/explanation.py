@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recdistill.data.cases import Cases, sample
+from recdistill.distill.companions import Peer
 from recdistill.distill.lookup import Lookup, lookups
 from recdistill.distill.objectives import Objective
 from recdistill.distill.phases import Phase
@@ -132,4 +133,5 @@ def _tension(
     # Steps are counted in epochs here: schedules read nothing but the share of the training that is behind.
     moment = Moment(min(done, epochs), epochs + 1, done, {log.metric: log.best or 0.0})
     teacher = pipeline.teacher.recommender
+    terms = [term for term in terms if not isinstance(term.companion, Peer)]  # it was left behind
     return tension(best.model, pipeline.dataset, terms, heard, moment, teacher=teacher)
