@@ -9,10 +9,14 @@ import pytest
 import yaml
 
 from recdistill.cli.app import run
+from recdistill.distill.auto import Auto
+from recdistill.distill.lookup import lookups
+from recdistill.distill.objectives.temperatures import effective
 from recdistill.distill.recipe import Recipe
 from recdistill.models.ranking import ndcg, target_ranks
 from recdistill.models.recommender import Recommender
 from recdistill.models.validation import takes_repeat
+from recdistill.pipeline.choice import _start
 from recdistill.pipeline.pipeline import open_pipeline
 
 AUTO = {"objectives": [{"kind": "next-item"}], "auto": {"trials": 3, "share": 0.4}}
@@ -65,6 +69,50 @@ def test_the_choice_is_no_worse_than_the_twin_on_validation(chosen):
     if content["distils"]:
         wins = max(content["finals"], key=lambda one: one["difference"]["mean"])
         assert wins["difference"]["mean"] == pytest.approx(student - twin, abs=1e-6)
+
+
+def test_the_best_point_is_learned_for_all_and_for_half_of_the_epochs(chosen):
+    finals = choice(chosen)["finals"]
+    assert len(finals) in (2, 4)
+    assert [one["epochs"] for one in finals] == [3, 1] * (len(finals) // 2)
+    assert [one["recipe"].get("epochs") for one in finals] == [None, 1] * (len(finals) // 2)
+    assert finals[1]["what"] == f"{finals[0]['what']}, learned in 1 of 3 epochs"
+    if len(finals) == 2:
+        assert max(one["difference"]["mean"] for one in finals) > 0
+
+
+def test_the_final_that_stands_is_not_trained_again(chosen):
+    """The student of the first seed is that final, seconds of its training and all."""
+    content = choice(chosen)
+    assert content["distils"]
+    same = [
+        folder
+        for folder in chosen.glob("finals/*/seed-0")
+        if (folder / "training.json").read_bytes()
+        == (chosen / "student/seed-0/training.json").read_bytes()
+    ]
+    assert len(same) == 1
+    weights = "model/model.safetensors"
+    final, student = same[0] / weights, chosen / "student/seed-0" / weights
+    assert final.read_bytes() == student.read_bytes()
+    assert json.loads((same[0] / "training.json").read_text())["best"] == pytest.approx(
+        max(content["finals"], key=lambda one: one["difference"]["mean"])["validation"]
+    )
+
+
+def test_a_flat_teacher_is_heard_at_a_temperature_that_is_not(tiny, tmp_path):
+    """A teacher of hardly a step says the same of all it lists; the search begins where it speaks of half of them."""
+    weak = tiny["teacher"] | {"training": {"epochs": 1, "batch_size": 4096}}
+    auto = {"auto": {"trials": 1}}
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(tiny | {"teacher": weak, "recipe": auto}))
+    pipeline = open_pipeline(tmp_path / "a.yaml", tmp_path / "r", [], quiet=True)
+    with pipeline.folder.locked():
+        point, why = _start(pipeline, Auto(trials=1))
+        heard = lookups(pipeline.signals, pipeline.dataset, ["top-k"])["top-k"]
+    logits = heard.sample(1024)["logits"]
+    assert point.temperature < 1
+    assert effective(logits, point.temperature) == pytest.approx(5, rel=0.1)  # of k = 10
+    assert f"{point.temperature:.2g} suits it" in why
 
 
 def test_a_second_run_does_nothing_again(chosen):

@@ -155,3 +155,22 @@ def test_a_stage_that_needs_no_files_is_remembered_too(runner):
     runner.run(stage)
     runner.run(stage)
     assert len(calls) == 1
+
+
+def test_what_another_stage_made_of_the_same_key_is_found(runner):
+    assert runner.made("k1") is None
+    folder = runner.run(Stage("finals/loud", "k1", Work())).folder
+    assert runner.made("k1") == folder
+    assert runner.made("k2") is None
+    (folder / "part/file.txt").write_text("resulT")
+    assert runner.made("k1") is None
+
+
+def test_neither_half_a_result_nor_one_set_aside_is_found(runner):
+    with pytest.raises(KeyboardInterrupt):
+        runner.run(Stage("finals/loud", "half", Work(fails=True)))
+    assert runner.made("half") is None
+    runner.run(Stage("finals/soft", "old", Work("old")))
+    runner.run(Stage("finals/soft", "new", Work("new")))
+    assert runner.made("old") is None
+    assert runner.made("new") is not None

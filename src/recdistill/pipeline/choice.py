@@ -1,7 +1,7 @@
 """`recipe: auto` made good: look at the teacher, try, choose, and never end below the undistilled student.
 
-Everything is judged on validation. The undistilled twin and the chosen student are trained in full with the first
-seed before the choice stands; these are the very stages that the run needs anyway.
+Everything is judged on validation. The undistilled twin and the best point, once for the planned epochs and once for
+half of them, are trained with the first seed before the choice stands; the run takes over the twin and the one chosen.
 """
 
 from __future__ import annotations
@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from recdistill.config.agreement import FREE
 from recdistill.distill.auto import Auto, Point, search
+from recdistill.distill.climbing import ranked
 from recdistill.distill.lookup import lookups
-from recdistill.distill.objectives.temperatures import temperature_for, too_flat, too_sharp
+from recdistill.distill.objectives.temperatures import too_flat, too_sharp
 from recdistill.distill.recipe import Recipe
 from recdistill.errors import ConfigError
 from recdistill.evaluation.protocol import examine
@@ -61,11 +62,9 @@ def _write(pipeline: Pipeline, asked: Recipe, folder: Path) -> None:
         lambda point: _trial(pipeline, asked, point, auto.share),
         inherits=start.inherit,
     )
-    finals = [_final(pipeline, asked, point, twin) for point in _ranked(tried)[:1]]
-    if finals[-1]["difference"]["mean"] <= 0:
-        finals += [_final(pipeline, asked, point, twin) for point in _ranked(tried)[1:_FINALISTS]]
-    winner = max(finals, key=lambda final: final["difference"]["mean"])
-    stands = winner["difference"]["mean"] > 0
+    finals = _finals(pipeline, asked, tried, twin)
+    winner = max(finals, key=_ahead)
+    stands = _ahead(winner) > 0
     recipe = Recipe.model_validate(winner[FREE]) if stands else asked.untaught()
     write_json(
         folder / CHOICE,
@@ -102,8 +101,7 @@ def _start(pipeline: Pipeline, auto: Auto) -> tuple[Point, str]:
     if (warmer := too_sharp(logits, heat)) is not None:
         heat, why = warmer, f"At temperature 1 the teacher is one-hot; {warmer:.2g} suits it."
     elif (cooler := too_flat(logits, heat)) is not None:
-        heat = max(cooler, temperature_for(logits, max(2.0, 0.25 * logits.shape[1])))
-        why = f"At temperature 1 the teacher is flat; {heat:.2g} suits it."
+        heat, why = cooler, f"At temperature 1 the teacher is flat; {cooler:.2g} suits it."
     return Point(auto.weight, float(f"{heat:.2g}"), inherits), why
 
 
@@ -116,16 +114,45 @@ def _trial(pipeline: Pipeline, asked: Recipe, point: Point, share: float) -> flo
     return pipeline.train(arm, 0).log.best or 0.0
 
 
-def _final(pipeline: Pipeline, asked: Recipe, point: Point, twin: arms.Trained) -> dict[str, Any]:
-    """A point trained in full with the first seed, beside the twin of that seed."""
-    recipe = asked.heard(point, pipeline.config.student.dropout)
-    trained = pipeline.train(arms.distilled(recipe), 0)
+def _finals(
+    pipeline: Pipeline, asked: Recipe, tried: Mapping[Point, float], twin: arms.Trained
+) -> list[dict[str, Any]]:
+    """The best point, learned for every length; where none is ahead of the twin, the second best too."""
+    found: list[dict[str, Any]] = []
+    for point in ranked(tried)[:_FINALISTS]:
+        heard = asked.heard(point, pipeline.config.student.dropout)
+        for recipe, length in _lengths(heard, pipeline.config.training.epochs):
+            found.append(_final(pipeline, f"{point}{length}", point.name, recipe, twin))
+        if max(map(_ahead, found)) > 0:
+            break
+    return found
+
+
+def _lengths(recipe: Recipe, training: int) -> list[tuple[Recipe, str]]:
+    """A recipe for the epochs that are planned and for half of them, and what to say of that."""
+    planned = recipe.epochs or training
+    half = recipe.model_copy(update={"epochs": planned // 2})
+    shorter = [(half, f", learned in {planned // 2} of {planned} epochs")] if planned > 1 else []
+    return [(recipe, ""), *shorter]
+
+
+def _final(
+    pipeline: Pipeline, what: str, name: str, recipe: Recipe, twin: arms.Trained
+) -> dict[str, Any]:
+    """A recipe whose student was trained to the end with the first seed, beside the twin of that seed."""
+    trained = pipeline.train(arms.final(name, recipe), 0)
     return {
-        "what": str(point),
+        "what": what,
         FREE: recipe.model_dump(mode="json", by_alias=True),
+        "epochs": len(trained.log.epochs),
         "validation": trained.log.best,
         "difference": _against(pipeline, trained.model, twin),
     }
+
+
+def _ahead(final: Mapping[str, Any]) -> float:
+    """How far it is ahead of the twin."""
+    return final["difference"]["mean"]
 
 
 def _against(pipeline: Pipeline, model: Any, twin: arms.Trained) -> dict[str, float]:
@@ -140,10 +167,6 @@ def _against(pipeline: Pipeline, model: Any, twin: arms.Trained) -> dict[str, fl
     mean = found.value("model", metric) - found.value("twin", metric)
     difference: Interval = interval(mean, draws, config.confidence)
     return asdict(difference)
-
-
-def _ranked(tried: Mapping[Point, float]) -> list[Point]:
-    return sorted(tried, key=lambda point: -tried[point])
 
 
 def _sentence(winner: Mapping[str, Any], tried: Mapping[Point, float], stands: bool) -> str:

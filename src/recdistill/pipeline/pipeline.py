@@ -141,7 +141,7 @@ class Pipeline:
         return arms.Students([student for student, _ in pairs], [twin for _, twin in pairs])
 
     def train(self, arm: arms.Arm, seed: int) -> arms.Trained:
-        """A student of one arm and seed."""
+        """A student of one arm and seed; one that another arm trained already is taken over."""
         signals = self.signals if arm.distilled else None
         spoken = self.spoken(signals) if signals else []
         key = stage_key(
@@ -156,6 +156,9 @@ class Pipeline:
         name = f"{arm.folder}/seed-{seed}"
 
         def make(folder: Path) -> None:
+            if made := self._runner.made(key):
+                arms.copy(made, folder)
+                return
             arms.train(
                 self.config,
                 self.dataset,

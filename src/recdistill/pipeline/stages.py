@@ -68,6 +68,18 @@ class StageRunner:
         reusable = record.get("key") == stage.key and record.get("done")
         return target if reusable and _damage(target, record["files"]) is None else None
 
+    def made(self, key: str) -> Path | None:
+        """The folder of a finished and undamaged stage of this key, whatever it is called; only looks."""
+        for seal in sorted((self.folder / ".stages").glob("*.json")):
+            record = _read_record(seal)
+            name = record.get("name")
+            # What was set aside has a seal of another name than its own.
+            if name and record["key"] == key and seal == self._seal(name):
+                folder = self.folder / name
+                if _damage(folder, record["files"]) is None:
+                    return folder
+        return None
+
     def _exchange(self, stage: Stage, target: Path, seal: Path) -> None:
         """Set what another configuration made aside, and take back what this one made before.
 
@@ -100,9 +112,15 @@ class StageRunner:
             spent += time.monotonic() - started
             if not target.exists():
                 target.mkdir(parents=True, exist_ok=True)
-        write_json(
-            seal, {"key": stage.key, "done": True, "seconds": spent, "files": _inventory(target)}
-        )
+        files = _inventory(target)
+        done = {
+            "name": stage.name,
+            "key": stage.key,
+            "done": True,
+            "seconds": spent,
+            "files": files,
+        }
+        write_json(seal, done)
         return Outcome(target, made=True, seconds=spent)
 
     def _seal(self, name: str) -> Path:

@@ -63,6 +63,12 @@ def trial(name: str, recipe: Recipe, share: float) -> Arm:
     return Arm(f"trial {name}", f"trials/{name}", recipe, share=share)
 
 
+def final(name: str, recipe: Recipe) -> Arm:
+    """A student that shows in full what a recipe is worth."""
+    length = f"-e{recipe.epochs}" if recipe.epochs else ""
+    return Arm(f"final {name}{length}", f"finals/{name}{length}", recipe)
+
+
 def undistilled(recipe: Recipe) -> Arm:
     """The twins of students that learn by `recipe`."""
     title, folder = "student without distillation", "student-without-distillation"
@@ -122,6 +128,12 @@ def load(folder: Path, dataset: Dataset) -> Trained:
         TrainingLog.from_dict(read_json(folder / LOG)),
         content_hash([file_sha256(path) for path in files]),
     )
+
+
+def copy(made: Path, folder: Path) -> None:
+    """Take over a student that another stage of the same key made, whatever an interruption left in `folder`."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(made, folder)
 
 
 def clear_checkpoints(folder: Path) -> None:
