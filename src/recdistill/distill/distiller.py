@@ -6,15 +6,10 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-import torch
-from torch import nn
-
 from recdistill.data.dataset import Dataset
-from recdistill.distill.copying import LayersInit
+from recdistill.distill.beginnings import begun
 from recdistill.distill.correspondence import check_correspondence
 from recdistill.distill.course import Course
-from recdistill.distill.initialise import TeacherInit, inherit_features, inherit_vectors
 from recdistill.distill.lookup import Lookup, lookups
 from recdistill.distill.objectives import Objective
 from recdistill.distill.recipe import Recipe
@@ -22,7 +17,6 @@ from recdistill.distill.rehearsal import rehearse
 from recdistill.distill.scrutiny import scrutinise
 from recdistill.errors import ConfigError
 from recdistill.models.fitting import require_same_catalogue
-from recdistill.models.item_encoders import IdItems, OffsetItems
 from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.signals import Expectation, Signals
 from recdistill.signals.manifest import DatasetIdentity
@@ -78,21 +72,13 @@ def distill(
     require_same_catalogue(student, dataset)
     heard = _heard(dataset, signals, recipe)
     rehearse(recipe, student, teacher)
-    if isinstance(recipe.init, LayersInit):
-        blocks = recipe.init.hand_over(student, teacher)
-        _log.info("The student begins as its teacher with the blocks %s alone.", list(blocks))
-    elif recipe.init:
-        _inherit(student, recipe.init, heard)
-    elif recipe.needs and isinstance(_items(student), OffsetItems):
-        _log.warning(
-            "The student's items have room for the teacher's vectors, but nothing puts them there; "
-            "add `init: {from: teacher, what: item-vectors}` to the recipe."
-        )
     student.dataset = dataset
     further = _identity(student, dataset, signals, recipe)
     if teacher and recipe.asks:
         further["asked"] = weights_hash(teacher)
-    return Course(student, dataset, heard, training, run, further, teacher).take(recipe.course)
+    course = Course(student, dataset, heard, training, run, further, teacher)
+    with begun(student, recipe, heard, teacher, run.seed):
+        return course.take(recipe.course)
 
 
 def _heard(dataset: Dataset, signals: Signals | None, recipe: Recipe) -> dict[str, Lookup]:
@@ -111,39 +97,6 @@ def _heard(dataset: Dataset, signals: Signals | None, recipe: Recipe) -> dict[st
     for advice in scrutinise(terms, heard):
         _log.warning(advice)
     return heard
-
-
-def _items(student: SequenceModel) -> nn.Module:
-    return student.network.get_submodule("items")
-
-
-def _inherit(student: SequenceModel, init: TeacherInit, heard: Mapping[str, Lookup]) -> None:
-    """Start the student's items from the teacher's vectors.
-
-    Raises:
-        ConfigError: the student has nowhere to put them, or only vectors of another width.
-    """
-    encoder, lookup = _items(student), heard[init.what]
-    if isinstance(encoder, IdItems):
-        write, table = inherit_vectors, encoder.vectors
-    elif isinstance(encoder, OffsetItems):
-        write, table = inherit_features, encoder.features
-    else:
-        raise ConfigError(
-            f"`init` writes into the student's item vectors, but this {student.kind} makes them "
-            "from features.",
-            "Use `student: {items: {kind: ids}}`, or drop `init`.",
-        )
-    known = torch.from_numpy(lookup.has(np.arange(len(table))))
-    vectors = lookup.read(lookup.known, table.device)["vectors"]
-    found = write(table, vectors, known.to(table.device))
-    _log.info(
-        "%d of %d items start from the teacher's vectors; %d columns hold %.1f %% of their variance.",
-        found.items,
-        len(table),
-        table.shape[1],
-        100 * found.explained,
-    )
 
 
 def _identity(

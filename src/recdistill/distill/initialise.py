@@ -12,20 +12,25 @@ from typing import Literal
 
 import torch
 from jaxtyping import Bool, Float
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, model_validator
 from torch import Tensor
 
 from recdistill.distill.objectives.bridges import Standardising
 from recdistill.distill.principal import principal
 from recdistill.errors import ConfigError
+from recdistill.models.item_encoders import IdItems, OffsetItems, VectorItems
+from recdistill.models.recommender import SequenceModel
 from recdistill.settings import Settings
+
+_SHARE = 0.2
+"""As in the authors' code of DLLM2Rec (Cui et al. 2024); their README says 0.3."""
 
 
 class TeacherInit(Settings):
     """Start from something the teacher says: `{from: teacher, what: item-vectors}`.
 
     A student with item vectors of its own starts from their principal components; one whose items
-    are of the kind `offset` makes its items from the vectors themselves.
+    are of the kind `offset` or `vectors` makes its items from the vectors themselves.
     """
 
     model_config = ConfigDict(validate_by_name=True, serialize_by_alias=True)
@@ -34,6 +39,41 @@ class TeacherInit(Settings):
         default="teacher", validation_alias="from", serialization_alias="from"
     )
     what: Literal["item-vectors"] = "item-vectors"
+    as_: Literal["start", "input"] = Field(
+        default="start",
+        validation_alias="as",
+        serialization_alias="as",
+        exclude_if=lambda given: given == "start",
+    )
+    """`start` writes into the student's items before it learns. With `input` its own item vectors are summed with
+    the teacher's, bent by a map that is learned with everything else, and the sums are its own when it has learned."""
+    share: float = Field(default=_SHARE, gt=0, exclude_if=lambda given: given == _SHARE)
+    """How much the bent vectors count beside the student's own, as `input`."""
+
+    @model_validator(mode="after")
+    def _only_inputs_have_a_share(self) -> TeacherInit:
+        if self.as_ == "start" and "share" in self.model_fields_set:
+            raise ValueError("`share` is how much an input counts; add `as: input`, or drop it")
+        return self
+
+    def check(self, student: SequenceModel) -> None:
+        """Refuse a student that has no place for the teacher's vectors.
+
+        Raises:
+            ConfigError: its items cannot be written to, or are made from other vectors already.
+        """
+        encoder = student.network.get_submodule("items")
+        if self.as_ == "input" and not isinstance(encoder, IdItems):
+            raise ConfigError(
+                f"`init: {{as: input}}` adds the teacher's vectors to item vectors of the student's own, but this "
+                f"{student.kind} makes its items from vectors that are given.",
+                "Use `student: {items: {kind: ids}}`, or drop `as: input`: its items are made of inputs already.",
+            )
+        if not isinstance(encoder, IdItems | OffsetItems | VectorItems):
+            raise ConfigError(
+                f"`init` writes into a student's item vectors, and this {student.kind} has none to write to.",
+                "Use `student: {items: {kind: ids}}`, or drop `init`.",
+            )
 
     @property
     def source(self) -> str:
@@ -98,7 +138,8 @@ def inherit_features(
         raise ConfigError(
             f"The teacher's item vectors have width {teacher.shape[1]}, but the student makes its "
             f"items from vectors of width {features.shape[1]}.",
-            f"Use `student: {{items: {{kind: offset, features: {teacher.shape[1]}}}}}`.",
+            f"Give the student's `items` `features: {teacher.shape[1]}`, as in "
+            f"`items: {{kind: offset, features: {teacher.shape[1]}}}`.",
         )
     features[known] = Standardising(teacher)(teacher).to(features.dtype)
     features[~known] = 0

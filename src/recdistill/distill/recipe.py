@@ -102,10 +102,10 @@ class Recipe(Terms):
 
     @property
     def looks_inside(self) -> bool:
-        """Whether it works on a model itself, beyond stored signals and the student's served logits."""
+        """Whether what a model is made of matters, beyond stored signals and the student's served logits."""
         terms = [term for phase in self.course for term in phase.objectives]
         beyond = any(term.companion is not None or not _served(term) for term in terms)
-        return beyond or isinstance(self.init, LayersInit)
+        return beyond or self.init is not None
 
     def untaught(self) -> Recipe:
         """Only those of its terms that need no teacher and no side door, in one phase: the twin's recipe."""

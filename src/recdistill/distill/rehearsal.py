@@ -25,6 +25,8 @@ def rehearse(recipe: Recipe, student: SequenceModel, teacher: Recommender | None
     """
     if isinstance(recipe.init, LayersInit):
         recipe.init.check(student, teacher)
+    elif recipe.init:
+        recipe.init.check(student)
     with torch.random.fork_rng(devices=[]):  # peers are made for it
         for phase in recipe.course:
             require_fit(phase.objectives, student, Voices(phase.objectives, student, teacher))
