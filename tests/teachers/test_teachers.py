@@ -24,7 +24,7 @@ from recdistill.teachers import (
     load_teacher,
     make_teacher,
 )
-from recdistill.teachers.text_encoder import permuted, standardised
+from recdistill.teachers.features import Standards, permuted
 from recdistill.training.options import RunOptions
 
 TRAINING = {"epochs": 2, "batch_size": 32, "patience": None}
@@ -219,7 +219,7 @@ def test_a_catalogue_without_any_text_is_refused(tiny_encoder, tiny_dataset):
 def test_whitened_vectors_are_decorrelated_and_of_equal_variance():
     rng = np.random.default_rng(0)
     vectors = (rng.normal(size=(500, 6)) @ rng.normal(size=(6, 6)) + 3).astype(np.float32)
-    features = standardised(vectors, np.ones(500, dtype=bool), whiten=True)
+    features = Standards.of(vectors, whiten=True).applied(vectors)
     covariance = np.cov(features.T, bias=True)
     assert np.abs(covariance - np.diag(np.diag(covariance))).max() < 1e-5
     assert np.diag(covariance).max() <= 1
@@ -229,7 +229,7 @@ def test_whitened_vectors_are_decorrelated_and_of_equal_variance():
 def test_without_whitening_directions_keep_their_proportions():
     rng = np.random.default_rng(0)
     vectors = (rng.normal(size=(500, 4)) * [4, 3, 2, 1] + 3).astype(np.float32)
-    features = standardised(vectors, np.ones(500, dtype=bool), whiten=False)
+    features = Standards.of(vectors, whiten=False).applied(vectors)
     expected = (vectors - vectors.mean(0)) / (vectors - vectors.mean(0)).std()
     np.testing.assert_allclose(features, expected, atol=1e-4)
 
@@ -237,7 +237,7 @@ def test_without_whitening_directions_keep_their_proportions():
 def test_vectors_that_are_all_the_same_say_nothing():
     vectors = np.ones((5, 3), dtype=np.float32)
     for whiten in (True, False):
-        features = standardised(vectors, np.ones(5, dtype=bool), whiten=whiten)
+        features = Standards.of(vectors, whiten=whiten).applied(vectors)
         assert np.isfinite(features).all()
 
 
@@ -266,7 +266,7 @@ def test_a_teacher_with_permuted_texts_is_another_and_says_so(tiny_encoder, tiny
     assert not torch.equal(right, wrong)
     torch.testing.assert_close(right.sort(dim=0).values, wrong.sort(dim=0).values)
     assert (wrong == 0).all(1).sum() == 2
-    assert "given the text of another" in told.read_text()
+    assert "given the text or the vector of another" in told.read_text()
     assert control.notes == {**plain.notes, "permuted": True}
     assert control.identity().name == f"{tiny_encoder}, texts permuted"
     assert control.identity().settings["config"]["permuted"] is True

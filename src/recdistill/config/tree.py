@@ -15,10 +15,12 @@ from recdistill.distill.recipe import Recipe
 from recdistill.distill.rehearsal import rehearse
 from recdistill.errors import ConfigError
 from recdistill.evaluation.options import EvaluationConfig
+from recdistill.models.item_encoders import IdItemsConfig, VectorItemsConfig
 from recdistill.models.sasrec import SASRecConfig
 from recdistill.settings import Settings
 from recdistill.signals.kinds import SignalKind
 from recdistill.teachers import TeacherConfig, never_says
+from recdistill.teachers.features import StudentFeatures
 from recdistill.teachers.speech import LISTS
 from recdistill.teachers.stand_in import hollow, stand_in
 from recdistill.training.options import TrackerName, TrainingConfig
@@ -41,6 +43,8 @@ class RunConfig(Settings):
     signals: tuple[SignalKind, ...] = Field(min_length=1)
     """What the teacher is asked."""
     student: SASRecConfig = SASRecConfig()
+    features: StudentFeatures | None = Field(default=None, exclude_if=lambda given: given is None)
+    """What a student's `items` of the kind `vectors` (or `offset`) are made from: texts, or a file of vectors."""
     recipe: Recipe = Recipe()
     training: TrainingConfig = TrainingConfig()
     """Of the student, with and without distillation alike."""
@@ -66,6 +70,7 @@ def parse_config(source: LocatedYaml) -> RunConfig:
     except ValidationError as error:
         raise refusal(error, RunConfig, source) from None
     _require_sayable(config)
+    _require_filled(config)
     # What the teacher is asked is known here, so a recipe that needs more fails before anything is trained.
     config.recipe.check({signal.kind: signal for signal in config.signals}, "the list `signals`")
     # So is what both models will be made of.
@@ -83,6 +88,28 @@ def _require_sayable(config: RunConfig) -> None:
                 f"The teacher cannot say '{kind}': an ensemble has vectors only with `combine: {{kind: mean}}`.",
                 f"Combine by mean, or ask for {' and '.join(sorted(LISTS))} only, in the list `signals`.",
             )
+
+
+def _require_filled(config: RunConfig) -> None:
+    """Refuse a student whose items would be made from nothing, or from two things."""
+    items = config.student.items
+    if config.features is None:
+        if isinstance(items, VectorItemsConfig) and not config.recipe.init:
+            raise ConfigError(
+                "The student makes its items from `vectors`, but nothing says where these come from.",
+                "Add `features: {kind: text}`, or `features: {kind: file, path: …}`; or `init: {from: teacher}` to the"
+                " recipe.",
+            )
+    elif isinstance(items, IdItemsConfig):
+        raise ConfigError(
+            "There are `features`, but the student's items are free vectors and have no use for them.",
+            "Use `student: {items: {kind: vectors, features: …}}`, or drop `features`.",
+        )
+    elif config.recipe.init:
+        raise ConfigError(
+            "Both `features` and the recipe's `init` say what the student's items are made from.",
+            "Drop one of them.",
+        )
 
 
 def to_yaml(config: Settings) -> str:

@@ -84,9 +84,10 @@ def _inherit(student: SequenceModel, init: TeacherInit, heard: Mapping[str, Look
 def _warn_of_no_features(student: SequenceModel, recipe: Recipe) -> None:
     """Items that are to be made of what nobody gave."""
     encoder = _items(student)
-    room = isinstance(encoder, OffsetItems) and recipe.needs
-    blind = isinstance(encoder, VectorItems) and not encoder.features.any()
-    if room or blind:
+    if not isinstance(encoder, OffsetItems | VectorItems) or encoder.features.any():
+        return
+    blind = isinstance(encoder, VectorItems)
+    if blind or recipe.needs:
         _log.warning(
             "The student's items have room for the teacher's vectors, but nothing puts them there%s; "
             "add `init: {from: teacher, what: item-vectors}` to the recipe.",

@@ -108,9 +108,13 @@ class Recipe(Terms):
         return beyond or self.init is not None
 
     def untaught(self) -> Recipe:
-        """Only those of its terms that need no teacher and no side door, in one phase: the twin's recipe."""
-        own = tuple(term for term in self.course[0].objectives if not term.taught and _served(term))
-        return Recipe(objectives=own or (NextItem(),))
+        """Only those of its terms that need no teacher and no side door, of the first phase that has any, in one
+        phase: the twin's recipe."""
+        own = (
+            tuple(term for term in phase.objectives if not term.taught and _served(term))
+            for phase in self.course
+        )
+        return Recipe(objectives=next(filter(None, own), (NextItem(),)))
 
     def check(self, says: Mapping[str, SignalKind], teacher: str = "the teacher") -> None:
         """Refuse, before anything is trained, what a teacher that `says` these kinds cannot serve.

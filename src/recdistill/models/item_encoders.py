@@ -9,6 +9,7 @@ from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
+from recdistill.errors import ConfigError
 from recdistill.settings import Settings
 
 
@@ -117,3 +118,25 @@ def item_encoder(config: ItemsConfig, items: int, width: int) -> nn.Module:
             return VectorItems(torch.zeros(items, config.features), width, config.inner)
         case OffsetItemsConfig():
             return OffsetItems(items, config.features, width, config.share)
+
+
+@torch.no_grad()
+def fill(encoder: nn.Module, features: Float[Tensor, "items features"]) -> None:
+    """Put `features` where an encoder makes its items from.
+
+    Raises:
+        ConfigError: it makes them from nothing, or from vectors of another width.
+    """
+    if not isinstance(encoder, VectorItems | OffsetItems):
+        raise ConfigError(
+            "Items of the kind 'ids' are made from no features.",
+            "Use `items: {kind: vectors, features: …}`, or `offset`.",
+        )
+    if encoder.features.shape != features.shape:
+        width = features.shape[1]
+        raise ConfigError(
+            f"The features have width {width}, but the model makes its items from vectors of width"
+            f" {encoder.features.shape[1]}.",
+            f"Write `features: {width}` in the settings of `items`.",
+        )
+    encoder.features.copy_(features)

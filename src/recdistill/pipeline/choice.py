@@ -45,6 +45,7 @@ def choose(pipeline: Pipeline, asked: Recipe) -> Path:
         pipeline.spoken(pipeline.signals),
         pipeline.config.model_dump(mode="json", include={"student", "training"}),
         asked.model_dump(mode="json", by_alias=True),
+        *arms.besides(asked, pipeline.features),
     )
     name = f"choices/{asked.auto.weight:g}-{asked.auto.trials}-{asked.auto.share:g}"
     stage = Stage(name, key, lambda folder: _write(pipeline, asked, folder))
@@ -96,7 +97,8 @@ def _start(pipeline: Pipeline, auto: Auto) -> tuple[Point, str]:
             "Add `{kind: top-k, k: 100}` to `signals`.",
         )
     logits = lookups(signals, pipeline.dataset, ["top-k"])["top-k"].sample(_ROWS)["logits"]
-    inherits = "item-vectors" in signals and not isinstance(items, VectorItemsConfig)
+    made = isinstance(items, VectorItemsConfig) or pipeline.config.features is not None
+    inherits = "item-vectors" in signals and not made
     heat, why = 1.0, "At temperature 1 the teacher is neither one-hot nor flat."
     if (warmer := too_sharp(logits, heat)) is not None:
         heat, why = warmer, f"At temperature 1 the teacher is one-hot; {warmer:.2g} suits it."

@@ -77,18 +77,26 @@ class Pipeline:
         self.folder.record_environment()
 
     @cached_property
+    def features(self) -> Path | None:
+        """The folder of what the students' items are made from, where it is not the log."""
+        from recdistill.pipeline.item_features import made
+
+        return made(self)
+
+    @cached_property
     def teacher(self) -> RecommenderBacked:
         """The fitted teacher."""
-        from recdistill.teachers import load_teacher, make_teacher
+        from recdistill.teachers import besides, load_teacher, make_teacher
 
         dataset, settings = self.dataset, self.config.teacher
+        _ = self.features  # whatever is wrong with them is told before training
 
         def fit(folder: Path) -> None:
             teacher = make_teacher(settings).fit(dataset, self.options("teacher", folder))
             teacher.save(folder)
             arms.clear_checkpoints(folder)
 
-        key = stage_key(dataset.fingerprint, settings.model_dump(mode="json"))
+        key = stage_key(dataset.fingerprint, settings.model_dump(mode="json"), *besides(settings))
         return load_teacher(self.stage(Stage("teacher", key, fit)).folder, dataset)
 
     @cached_property
@@ -152,6 +160,7 @@ class Pipeline:
             arm.epochs(self.config.training.epochs),
             seed,
             spoken,
+            *arms.besides(arm.recipe, self.features),
         )
         name = f"{arm.folder}/seed-{seed}"
 
@@ -167,6 +176,7 @@ class Pipeline:
                 folder,
                 self.options(f"{arm.title}, seed {seed}", folder, seed),
                 self.teacher.recommender if arm.recipe.asks else None,
+                self.features,
             )
 
         return arms.load(self.stage(Stage(name, key, make)).folder, self.dataset)

@@ -7,14 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from recdistill import teachers
 from recdistill.config.tree import RunConfig
 from recdistill.data.dataset import Dataset
 from recdistill.distill import distill
 from recdistill.distill.course import OWN_SIGNALS
+from recdistill.distill.phases import Assistant
 from recdistill.distill.recipe import Recipe
 from recdistill.files import content_hash, file_sha256, read_json, write_json
 from recdistill.models.recommender import Recommender
 from recdistill.models.sasrec import SASRec
+from recdistill.pipeline import item_features
+from recdistill.settings import Settings
 from recdistill.training.log import TrainingLog
 from recdistill.training.options import RunOptions
 
@@ -105,10 +109,13 @@ def train(
     folder: Path,
     run: RunOptions,
     teacher: Recommender | None = None,
+    features: Path | None = None,
 ) -> None:
     """Train one student into `folder`; interrupted, it goes on from the checkpoints in there."""
     settings = config.student.model_dump(mode="json", exclude={"kind"})
     student = SASRec.for_dataset(dataset, seed=run.seed, **settings)
+    if features:
+        item_features.put(features, student)
     epochs = arm.epochs(config.training.epochs)
     training = config.training.model_copy(update={"epochs": epochs})
     recipe = arm.recipe.model_copy(update={"epochs": None})  # counted above
@@ -116,6 +123,16 @@ def train(
     student.save(folder / MODEL)
     write_json(folder / LOG, log.to_dict())
     clear_checkpoints(folder)
+
+
+def besides(recipe: Recipe, features: Path | None) -> list[str]:
+    """Hashes of what decides a student and lies outside of the dataset: what its items are made from, and what
+    teachers of phases read."""
+    made = [item_features.identity(features)] if features else []
+    for who in (phase.teacher for phase in recipe.course):
+        if isinstance(who, Settings) and not isinstance(who, Assistant):
+            made += teachers.besides(who)
+    return made
 
 
 def load(folder: Path, dataset: Dataset) -> Trained:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recdistill.teachers.besides import besides
 from recdistill.teachers.contract import Teacher
 from recdistill.teachers.ensemble import (
     EnsembleConfig,
@@ -12,17 +13,28 @@ from recdistill.teachers.ensemble import (
 from recdistill.teachers.labelling import label
 from recdistill.teachers.loading import load_teacher, make_teacher
 from recdistill.teachers.recommender import RecommenderTeacher, RecommenderTeacherConfig
-from recdistill.teachers.text_encoder import TextEncoderConfig, TextEncoderTeacher
+from recdistill.teachers.text_encoder import (
+    FeaturesConfig,
+    FeatureTeacher,
+    TextEncoderConfig,
+    TextEncoderTeacher,
+)
+from recdistill.teachers.transfer import TransferConfig, TransferTeacher
 
 __all__ = [
     "EnsembleConfig",
     "EnsembleTeacher",
+    "FeatureTeacher",
+    "FeaturesConfig",
     "RecommenderTeacher",
     "RecommenderTeacherConfig",
     "Teacher",
     "TeacherConfig",
     "TextEncoderConfig",
     "TextEncoderTeacher",
+    "TransferConfig",
+    "TransferTeacher",
+    "besides",
     "label",
     "load_teacher",
     "make_teacher",

@@ -26,7 +26,13 @@ from recdistill.teachers.opinions import Opinions
 from recdistill.teachers.questions import Questions
 from recdistill.teachers.recommender import RecommenderTeacher, RecommenderTeacherConfig
 from recdistill.teachers.speech import VECTORS
-from recdistill.teachers.text_encoder import TextEncoderConfig, TextEncoderTeacher
+from recdistill.teachers.text_encoder import (
+    FeaturesConfig,
+    FeatureTeacher,
+    TextEncoderConfig,
+    TextEncoderTeacher,
+)
+from recdistill.teachers.transfer import TransferConfig, TransferTeacher
 from recdistill.teachers.uniting import United, unite
 from recdistill.training.options import RunOptions
 
@@ -60,7 +66,8 @@ class EnsembleConfig(Settings):
 
 
 TeacherConfig = Annotated[
-    RecommenderTeacherConfig | TextEncoderConfig | EnsembleConfig, Field(discriminator="kind")
+    RecommenderTeacherConfig | TextEncoderConfig | FeaturesConfig | TransferConfig | EnsembleConfig,
+    Field(discriminator="kind"),
 ]
 """Any teacher; configurations choose it by `kind`."""
 
@@ -146,6 +153,8 @@ class EnsembleTeacher(RecommenderBacked):
 TEACHERS: dict[type[Settings], type[RecommenderBacked]] = {
     RecommenderTeacherConfig: RecommenderTeacher,
     TextEncoderConfig: TextEncoderTeacher,
+    FeaturesConfig: FeatureTeacher,
+    TransferConfig: TransferTeacher,
     EnsembleConfig: EnsembleTeacher,
 }
 """The class of each kind of teacher, by that of its configuration."""

@@ -12,6 +12,7 @@ from recdistill.models.sasrec import SASRec, SASRecConfig
 from recdistill.teachers.ensemble import EnsembleConfig, TeacherConfig
 from recdistill.teachers.mixture import Mixture
 from recdistill.teachers.recommender import RecommenderTeacherConfig
+from recdistill.teachers.transfer import TransferConfig
 
 _NOTHING = Vocabulary(pl.Series([0]))
 
@@ -30,7 +31,7 @@ def stand_in(config: TeacherConfig) -> Recommender:
         kind = model_class(str(config.model["kind"]))
         checked = settings(kind, {k: v for k, v in config.model.items() if k != "kind"})
         return hollow(checked) if isinstance(checked, SASRecConfig) else kind(checked, _NOTHING)
-    return hollow(config.head)
+    return hollow((config.teacher if isinstance(config, TransferConfig) else config).head)
 
 
 def hollow(config: SASRecConfig) -> SASRec:

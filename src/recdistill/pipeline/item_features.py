@@ -1,0 +1,72 @@
+"""What the students' items are made from, where it is not the log: read once, and the same for both arms."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from safetensors.torch import load_file, save_file
+
+from recdistill.data.dataset import Dataset
+from recdistill.files import atomic_path, file_sha256, write_json
+from recdistill.models.item_encoders import fill
+from recdistill.models.sasrec import SASRec, SASRecConfig
+from recdistill.pipeline.stages import Stage
+from recdistill.teachers.features import ItemSource
+from recdistill.teachers.stand_in import hollow
+from recdistill.training.options import RunOptions
+
+if TYPE_CHECKING:
+    from recdistill.pipeline.pipeline import Pipeline
+
+FEATURES, NOTES = "features.safetensors", "notes.json"
+
+
+def made(pipeline: Pipeline) -> Path | None:
+    """The folder of what a run's students make their items from; `None` where that is nothing but the log.
+
+    Raises:
+        ConfigError: its students make their items from vectors of another width.
+        DataError: there is nothing to read.
+    """
+    from recdistill.pipeline.pipeline import stage_key
+
+    source, student = pipeline.config.features, pipeline.config.student
+    if source is None:
+        return None
+    dataset = pipeline.dataset
+    key = stage_key(
+        dataset.fingerprint,
+        source.model_dump(mode="json"),
+        student.items.model_dump(mode="json"),
+        *source.besides,
+    )
+    stage = Stage("features", key, lambda at: write(source, student, dataset, at, pipeline.run))
+    return pipeline.stage(stage).folder
+
+
+def write(
+    source: ItemSource, student: SASRecConfig, dataset: Dataset, folder: Path, run: RunOptions
+) -> None:
+    """Fill the stage's folder.
+
+    Raises:
+        ConfigError: a `student` so configured makes its items from vectors of another width.
+        DataError: there is nothing to read.
+    """
+    features = source.features(dataset, run)
+    fill(hollow(student).network.items, torch.from_numpy(features.table[:1]))
+    with atomic_path(folder / FEATURES) as path:
+        save_file({"features": torch.from_numpy(features.table)}, path)
+    write_json(folder / NOTES, {**features.notes, "texts": features.texts})
+
+
+def put(folder: Path, student: SASRec) -> None:
+    """Make the items of a new student from what `write` left."""
+    fill(student.network.items, load_file(folder / FEATURES)["features"])
+
+
+def identity(folder: Path) -> str:
+    """A hash of what the items are made from."""
+    return file_sha256(folder / FEATURES)
