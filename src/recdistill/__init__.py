@@ -50,8 +50,10 @@ _HOMES = {
     "recdistill.signals": ("ItemVectors", "Signals", "TopK", "UserVectors"),
     "recdistill.teachers": (
         "EnsembleTeacher",
+        "FeatureTeacher",
         "RecommenderTeacher",
         "TextEncoderTeacher",
+        "TransferTeacher",
         "label",
         "load_teacher",
     ),

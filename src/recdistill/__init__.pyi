@@ -37,8 +37,10 @@ from recdistill.signals import Signals as Signals
 from recdistill.signals import TopK as TopK
 from recdistill.signals import UserVectors as UserVectors
 from recdistill.teachers import EnsembleTeacher as EnsembleTeacher
+from recdistill.teachers import FeatureTeacher as FeatureTeacher
 from recdistill.teachers import RecommenderTeacher as RecommenderTeacher
 from recdistill.teachers import TextEncoderTeacher as TextEncoderTeacher
+from recdistill.teachers import TransferTeacher as TransferTeacher
 from recdistill.teachers import label as label
 from recdistill.teachers import load_teacher as load_teacher
 from recdistill.training.options import RunOptions as RunOptions

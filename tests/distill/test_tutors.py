@@ -10,6 +10,7 @@ from recdistill.distill import Recipe, distill
 from recdistill.distill.objectives import KL, ListMLE, NextItem
 from recdistill.distill.phases import Assistant, Phase
 from recdistill.errors import ConfigError
+from recdistill.models.item_encoders import fill
 from recdistill.models.sasrec import SASRec, SASRecConfig
 from recdistill.signals import TopK
 from recdistill.teachers import RecommenderTeacher, RecommenderTeacherConfig, label
@@ -66,6 +67,31 @@ def test_an_assistant_learns_and_then_teaches(tiny_dataset, signals, tmp_path, t
     said = label(RecommenderTeacher.around(between), tiny_dataset, tmp_path / "said", [kind])
     distill(by_hand, tiny_dataset, said, [KL()], HALF)
     assert same(student, by_hand)
+
+
+def test_an_assistant_makes_its_items_of_what_its_student_does(tiny_dataset, signals, tmp_path):
+    """A student that knows items by their content has an assistant that does, with the very same vectors."""
+    made = {"kind": "vectors", "features": 5, "inner": None}
+    features = torch.randn(tiny_dataset.num_items, 5, generator=torch.Generator().manual_seed(3))
+    middle = SASRecConfig.model_validate({**dict(MIDDLE), "items": made})
+
+    def student(**settings):
+        model = SASRec.for_dataset(tiny_dataset, width=8, blocks=1, history=10, **settings)
+        fill(model.network.items, features)
+        return model
+
+    recipe = Recipe(phases=(Phase(objectives=(KL(),), teacher=Assistant(model=middle)),))
+    taught, by_hand = student(items=made), student(items=made)
+    distill(taught, tiny_dataset, signals, recipe, HALF)
+    between = SASRec.for_dataset(tiny_dataset, seed=0, **middle.model_dump())
+    fill(between.network.items, features)
+    distill(between, tiny_dataset, None, [NextItem()], HALF)
+    said = label(RecommenderTeacher.around(between), tiny_dataset, tmp_path / "said", [TopK()])
+    distill(by_hand, tiny_dataset, said, [KL()], HALF)
+    assert same(taught, by_hand)
+    ids = SASRec.for_dataset(tiny_dataset, width=8, blocks=1, history=10)
+    with pytest.raises(ConfigError, match="The assistant makes its items from features of width 5"):
+        distill(ids, tiny_dataset, signals, recipe, HALF)
 
 
 def test_an_interrupted_course_goes_on_wherever_it_was(

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recdistill.errors import DataError
+from recdistill.errors import ConfigError, DataError
 from recdistill.files import file_sha256
 from recdistill.models.validation import validation
 from recdistill.progress import LineProgress
@@ -88,6 +88,21 @@ def test_other_content_is_another_teacher(dataset, images, tmp_path):
     assert one.settings["notes"]["file"] != other.settings["notes"]["file"]
     with pytest.raises(DataError, match="There is no file"):
         besides(make_teacher(config(tmp_path / "nowhere.npz")).config)
+
+
+def test_files_are_looked_for_under_the_data_folder_too(dataset, images, monkeypatch):
+    monkeypatch.setenv("RECDISTILL_DATA", str(images.parent))
+    here, there = (make_teacher(config(path)) for path in (images, images.name))
+    assert besides(there.config) == besides(here.config)
+    read = there.config.features(dataset, RunOptions())
+    assert np.array_equal(read.table, here.config.features(dataset, RunOptions()).table)
+
+
+def test_a_recommender_over_vectors_that_nobody_gives_is_refused(dataset):
+    model = {"kind": "sasrec", **HEAD, "items": {"kind": "vectors", "features": 8}}
+    teacher = make_teacher({"kind": "recommender", "model": model})
+    with pytest.raises(ConfigError, match="nobody gives it any"):
+        teacher.fit(dataset)
 
 
 def test_standards_of_one_catalogue_are_applied_to_another():

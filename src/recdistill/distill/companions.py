@@ -144,7 +144,7 @@ class Peer(Companion):
             torch.manual_seed(seed)
             like = type(student) if self.model is None else SASRec
             peer = like(self.model or student.config, student.vocabulary)
-        _lend_features(student, peer)
+        lend_features(student, peer, "peer")
         return peer
 
 
@@ -203,21 +203,21 @@ def _that_sees(model: SequenceModel, student: SequenceModel, who: str = "teacher
 
 
 @torch.no_grad()
-def _lend_features(student: SequenceModel, peer: SequenceModel) -> None:
-    """Where a peer makes its items from features, these are its student's.
+def lend_features(student: SequenceModel, other: SequenceModel, who: str) -> None:
+    """Where another model (`who`, in words) makes its items from features, these are its student's.
 
     Raises:
         ConfigError: the student has none, or of another width.
     """
-    lent, wanted = (_features(one) for one in (student, peer))
+    lent, wanted = (_features(one) for one in (student, other))
     if wanted is None:
         return
     if lent is None or lent.shape != wanted.shape:
         found = "has none" if lent is None else f"has features of width {lent.shape[1]}"
         raise ConfigError(
-            f"The peer makes its items from features of width {wanted.shape[1]}, which are to be its student's; "
+            f"The {who} makes its items from features of width {wanted.shape[1]}, which are to be its student's; "
             f"the student {found}.",
-            "Give the peer `model: {items: {kind: ids}}`.",
+            f"Give the {who} `model: {{items: {{kind: ids}}}}`.",
         )
     wanted.copy_(lent)
 

@@ -17,6 +17,7 @@ from torch import nn
 from recdistill.data.batches import TrainingBatches
 from recdistill.data.dataset import Dataset
 from recdistill.distill.aims import aimed
+from recdistill.distill.companions import lend_features
 from recdistill.distill.lookup import Lookup, lookups
 from recdistill.distill.loss import DistillationLoss
 from recdistill.distill.phases import Assistant, Phase, Terms, epochs_of, kind_named
@@ -130,6 +131,7 @@ class Course:
             named = replace(place, name=f"{self.run.name}, its teacher")
             return make_teacher(who).fit(self.dataset, named)
         model = SASRec.for_dataset(self.dataset, seed=self.run.seed, **who.model.model_dump())
+        lend_features(self.student, model, "assistant")
         lessons = replace(
             self,
             student=model,

@@ -54,5 +54,10 @@ class RecommenderTeacher(RecommenderBacked):
         return made
 
     def _fitted(self, dataset: Dataset, run: RunOptions) -> Recommender:
+        if self.config.model.get("items", {}).get("kind") == "vectors":
+            raise ConfigError(
+                "This teacher makes its items from `vectors`, but nobody gives it any.",
+                "Use a teacher of kind `text-encoder` or `features`, which has them.",
+            )
         model = Recommender.from_config(self.config.model, dataset, seed=run.seed)
         return model.fit(dataset, self.config.training, run)

@@ -79,7 +79,7 @@ def open_log(config: DatasetConfig, finder: Finder | None = None) -> Log:
     """
     name = config.source
     if config.items is not None:
-        config = config.model_copy(update={"items": _under_data(config.items)})
+        config = config.model_copy(update={"items": under_data(config.items)})
     if name in PUBLISHED:
         folder = (finder or Finder(holds)).find(name, config.path)
         return replace(_format_of(name, folder).read(folder, config), name=name)
@@ -89,7 +89,7 @@ def open_log(config: DatasetConfig, finder: Finder | None = None) -> Log:
                 f"The source '{name}' needs dataset.path: the file or folder to read."
             )
         return FORMATS[name].read(_existing(config.path), config)
-    path = _existing(_under_data(name))
+    path = _existing(under_data(name))
     found = next(known for known in FORMATS.values() if known.recognises(path) or not known.marks)
     return found.read(path, config)
 
@@ -103,7 +103,8 @@ def _format_of(name: str, folder: Path) -> Format:
     return next(FORMATS[f] for f in _FORMATS_OF[name] if FORMATS[f].recognises(folder))
 
 
-def _under_data(name: str | Path) -> Path:
+def under_data(name: str | Path) -> Path:
+    """A path as it is, or under `$RECDISTILL_DATA` where nothing lies there."""
     configured = os.environ.get(ENVIRONMENT)
     if not Path(name).exists() and configured and (Path(configured) / name).exists():
         return Path(configured) / name

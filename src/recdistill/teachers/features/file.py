@@ -7,6 +7,7 @@ from pathlib import Path
 from recdistill.data.columns import ITEM
 from recdistill.data.dataset import Dataset
 from recdistill.data.item_vectors import item_vectors
+from recdistill.data.sources.registry import under_data
 from recdistill.data.vector_files import read_vectors
 from recdistill.errors import DataError
 from recdistill.files import content_hash, file_sha256
@@ -40,11 +41,19 @@ class FileSource(ItemSource):
         Raises:
             DataError: one is missing.
         """
-        files = [self.path, *([self.ids] if self.ids else [])]
+        return [file_sha256(file) for file in self._files]
+
+    @property
+    def _files(self) -> list[Path]:
+        """The vectors, and the ids where they are beside; looked for under `$RECDISTILL_DATA` too."""
+        files = [under_data(file) for file in (self.path, self.ids) if file]
         for file in files:
             if not file.is_file():
-                raise DataError(f"There is no file {file}.", "Paths start where the command runs.")
-        return [file_sha256(file) for file in files]
+                raise DataError(
+                    f"There is no file {file}.",
+                    "Paths start where the command runs, or at $RECDISTILL_DATA.",
+                )
+        return files
 
     def read(self, dataset: Dataset, run: RunOptions) -> Reading:
         """The vectors that the file has of the catalogue's items.
@@ -52,8 +61,8 @@ class FileSource(ItemSource):
         Raises:
             DataError: the file cannot be read, or knows none of the items.
         """
-        content = content_hash(self.besides)
-        table = read_vectors(self.path, self.ids, self.item_id, self.columns)
+        content, (path, *beside) = content_hash(self.besides), self._files
+        table = read_vectors(path, beside[0] if beside else None, self.item_id, self.columns)
         found = item_vectors(table, dataset.vocabulary, str(self.path))
         silent = int((~found.known).sum())
         if silent or found.strangers:
