@@ -19,6 +19,7 @@ from recdistill.distill.schedules import (
     Weight,
     Within,
     extremes,
+    times,
     value,
 )
 
@@ -180,3 +181,29 @@ def test_an_adaptive_schedule_that_aims_at_nothing_stays_where_it_is():
 def test_an_adaptive_schedule_refuses(change):
     with pytest.raises(ValidationError):
         SCHEDULE.validate_python({**ADAPTIVE, **change})
+
+
+@given(
+    schedule=st.sampled_from(
+        [
+            0.7,
+            {"kind": "constant", "value": 0.7},
+            {"kind": "linear", "from": 4, "to": 1, "begin": 0.2, "end": 0.5},
+            {"kind": "cosine", "from": 0, "to": 3},
+            {"kind": "step", "from": 4, "to": 1, "at": [0.2, 0.4, 0.6]},
+            {"kind": "adaptive", "from": 2, "to": 1, "target": 0.1, "begin": 0.3},
+            {"kind": "adversarial", "from": 2, "low": 1, "high": 4},
+        ]
+    ),
+    factor=st.floats(0.01, 100),
+    progress=st.floats(0, 1),
+    reached=st.floats(0, 0.2),
+)
+def test_times_a_factor_at_every_moment(schedule, factor, progress, reached):
+    """Values are multiplied and moments are not; what comes of it is a schedule that could have been written."""
+    written = SCHEDULE.validate_python(schedule)
+    scaled, heard = times(written, factor), {"ndcg@10": reached}
+    assert value(scaled, progress, heard) == pytest.approx(factor * value(written, progress, heard))
+    assert extremes(scaled) == pytest.approx([factor * end for end in extremes(written)])
+    plain = SCHEDULE.dump_python(scaled, mode="json", by_alias=True)
+    assert SCHEDULE.validate_python(plain) == scaled

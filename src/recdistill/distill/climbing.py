@@ -26,8 +26,8 @@ def climb(
 
     Args:
         start: where to begin.
-        coordinates: each the directions one can go in, the most telling coordinate first. A move that is not
-            possible gives back the place it was given.
+        coordinates: each the directions one can go in, the most telling coordinate first; without end if there is
+            always somewhere new to go. A move that is not possible gives back the place it was given.
         trials: how many places may be measured, the first included.
         measure: what a place is worth; greater is better.
     """
@@ -42,6 +42,8 @@ def climb(
         return tried[place] > reached
 
     for directions in coordinates:
+        if len(tried) >= trials:
+            break
         for move in directions:
             # Where one direction helped, the other need not be looked at.
             moved = False

@@ -208,6 +208,18 @@ def extremes(schedule: Schedule) -> tuple[float, float]:
     return schedule.extremes() if isinstance(schedule, Timetable) else (schedule, schedule)
 
 
+def times(schedule: Schedule, factor: float) -> Schedule:
+    """The schedule whose every value is `factor` times that of this one."""
+    if not isinstance(schedule, Timetable):
+        return schedule * factor
+    ends = (name for name in _ENDS if name in type(schedule).model_fields)
+    return schedule.model_copy(update={name: getattr(schedule, name) * factor for name in ends})
+
+
+_ENDS = ("value_", "from_", "to", "low", "high")
+"""The fields of schedules that are values, and not moments."""
+
+
 @dataclass(frozen=True)
 class Within:
     """Refuses a schedule that leaves its range at any time; marks a field as a knob (see

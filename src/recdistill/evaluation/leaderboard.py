@@ -31,11 +31,19 @@ class Entry:
         recipe: by which they learned, as plain data.
         trainings: one a seed.
         notes: what training advised of the recipe, a sentence each.
+        tuning: what was `chosen`, the `trials` and the `finals` (each `what`, `validation`); `None` where nothing was
+            tuned.
     """
 
     recipe: Mapping[str, Any]
     trainings: Sequence[TrainingLog]
     notes: Sequence[str] = field(default=())
+    tuning: Mapping[str, Any] | None = None
+
+    @property
+    def tuned(self) -> dict[str, Any]:
+        """The part of its entry that tells of tuning."""
+        return {"tuning": dict(self.tuning)} if self.tuning else {}
 
 
 def role(technique: str) -> str:
@@ -59,7 +67,11 @@ def deciding_metric(config: EvaluationConfig) -> Metric:
 
 
 def leaderboard(
-    evaluation: Evaluation, entries: Mapping[str, Entry], twin: Entry, timing: Mapping[str, float]
+    evaluation: Evaluation,
+    entries: Mapping[str, Entry],
+    twin: Entry,
+    timing: Mapping[str, float],
+    budget: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """The content of `leaderboard.json`, without a NaN.
 
@@ -68,6 +80,8 @@ def leaderboard(
         entries: the techniques, by name.
         twin: the undistilled student.
         timing: seconds of what all techniques share, by stage.
+        budget: the `trials` that each was tuned with and the `share` of the epochs they took, if recipes were not
+            taken as written.
     """
     metric = deciding_metric(evaluation.config)
     content: dict[str, Any] = {
@@ -80,6 +94,7 @@ def leaderboard(
         "ranking": _ranking(evaluation, metric, entries, twin),
         "bootstrap": bootstrap_facts(evaluation) | {"correction": "holm"},
         "timing": dict(timing),
+        **({"budget": dict(budget)} if budget else {}),
     }
     return cast("dict[str, Any]", without_nan(content | {"verdict": _verdict(content)}))
 
@@ -105,6 +120,7 @@ def _references(evaluation: Evaluation, metric: Metric, twin: Entry) -> dict[str
             "values": _values(evaluation, TWIN),
             "recipe": twin.recipe,
             "training": _training(twin, twin),
+            **twin.tuned,
         },
     }
 
@@ -135,6 +151,7 @@ def _ranking(
             "training": _training(entries[name], twin),
             "notes": list(entries[name].notes),
             "recipe": entries[name].recipe,
+            **entries[name].tuned,
         }
         for place, name in enumerate(ordered, start=1)
     ]

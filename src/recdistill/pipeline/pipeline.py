@@ -156,7 +156,7 @@ class Pipeline:
             self.dataset.fingerprint,
             self.config.student.model_dump(mode="json"),
             arm.recipe.model_dump(mode="json", by_alias=True),
-            self.config.training.model_dump(mode="json"),
+            arm.paced(self.config.training).model_dump(mode="json"),
             arm.epochs(self.config.training.epochs),
             seed,
             spoken,

@@ -20,7 +20,7 @@ from recdistill.models.sasrec import SASRec
 from recdistill.pipeline import item_features
 from recdistill.settings import Settings
 from recdistill.training.log import TrainingLog
-from recdistill.training.options import RunOptions
+from recdistill.training.options import RunOptions, TrainingConfig
 
 if TYPE_CHECKING:
     from recdistill.signals.collection import Signals
@@ -39,6 +39,7 @@ class Arm:
         recipe: how they learn.
         distilled: whether they may hear the teacher.
         share: how much of the training's epochs they take.
+        rate: their learning rate, as a multiple of the training's.
     """
 
     title: str
@@ -46,10 +47,19 @@ class Arm:
     recipe: Recipe
     distilled: bool = True
     share: float = 1.0
+    rate: float = 1.0
 
     def epochs(self, planned: int) -> int:
         """How many epochs that are where training has `planned` them; one at least."""
         return max(1, round(self.share * (self.recipe.epochs or planned)))
+
+    def paced(self, training: TrainingConfig) -> TrainingConfig:
+        """The training at this arm's rate; all else as it was."""
+        if self.rate == 1.0:
+            return training
+        rate = float(f"{training.optimizer.learning_rate * self.rate:.6g}")
+        optimizer = training.optimizer.model_copy(update={"learning_rate": rate})
+        return training.model_copy(update={"optimizer": optimizer})
 
 
 def distilled(recipe: Recipe) -> Arm:
@@ -117,7 +127,7 @@ def train(
     if features:
         item_features.put(features, student)
     epochs = arm.epochs(config.training.epochs)
-    training = config.training.model_copy(update={"epochs": epochs})
+    training = arm.paced(config.training).model_copy(update={"epochs": epochs})
     recipe = arm.recipe.model_copy(update={"epochs": None})  # counted above
     log = distill(student, dataset, signals, recipe, training, run, teacher)
     student.save(folder / MODEL)

@@ -15,6 +15,7 @@ from recdistill.evaluation.report.leaderboard.columns import board
 from recdistill.evaluation.report.leaderboard.finding import finding
 from recdistill.evaluation.report.leaderboard.markdown import markdown
 from recdistill.evaluation.report.leaderboard.method import warnings
+from recdistill.evaluation.report.wording import percent
 
 HERE = Path(__file__).parent
 
@@ -121,6 +122,42 @@ def test_a_twin_that_may_score_nothing_leaves_plain_differences(content: dict[st
     assert "+0.0079" in render(content)
 
 
+def tuned(content: dict[str, Any]) -> dict[str, Any]:
+    """The same, everybody tuned with three trials."""
+    trials = [
+        {"what": what, "validation": value}
+        for what, value in (("as written", 0.07), ("weights ×3", 0.0712), ("weights ×9", 0.0705))
+    ]
+    for one in (*content["ranking"], content["references"]["student_without_distillation"]):
+        finals = [trials[1] | {"validation": 0.0801}, trials[0] | {"validation": 0.0793}]
+        one["tuning"] = {"chosen": "weights ×3", "trials": trials, "finals": finals}
+    return content | {"budget": {"trials": 3, "share": 0.25}}
+
+
+def test_it_says_what_everybody_could_tune_and_chose(content: dict[str, Any]) -> None:
+    content = tuned(content)
+    found = board(content)
+    (at,) = (at for at, column in enumerate(found.columns) if column.title == "Tuned")
+    for line in found.lines:
+        cell = line.cells[at]
+        expected = ("–", "") if line.label == "Teacher" else ("weights ×3", "3 trials")
+        assert (cell.value, cell.detail) == expected
+    page, text = render(content), markdown(content)
+    for told in (page, text):
+        assert "had 3 trials on validation" in told
+        assert f"over {percent(0.25)} of the epochs" in told
+        assert "and what tuning made of it" in told
+    assert "as written (0.0700), weights ×3 (0.0712), weights ×9 (0.0705); in full: " in page
+    assert "in full: weights ×3 (0.0801), as written (0.0793)." in page
+
+
+def test_without_a_budget_it_does_not_speak_of_tuning(content: dict[str, Any]) -> None:
+    for told in (render(content), markdown(content)):
+        assert "Equal tuning" not in told
+        assert "Tuned" not in told
+        assert "Only the recipe differs." in told
+
+
 def test_it_warns_when_no_p_value_could_be_small_enough(content: dict[str, Any]) -> None:
     assert warnings(content) == ()
     content["bootstrap"]["resamples"] = 100
@@ -148,7 +185,7 @@ def test_it_fits_and_is_silent(tmp_path: Path, width: int, scheme: str) -> None:
     if (executable := tool.find()) is None:
         pytest.skip("No chromium on the PATH: the page is not looked at.")
     names = (*sample.NAMES, *(f"one-more-technique-{at}" for at in range(25)), "W" * 200)
-    page = save_leaderboard(tmp_path, sample.sample_leaderboard(names))
+    page = save_leaderboard(tmp_path, tuned(sample.sample_leaderboard(names)))
     with tool.browser(executable) as browser:
         browser.open(page, width, scheme)
         assert browser.evaluate("document.documentElement.scrollWidth") == width

@@ -79,8 +79,17 @@ def _columns(content: Mapping[str, Any]) -> list[Column]:
                "be found, with its interval.", _tail),
         Column("Training", "The time of one training, as a multiple of the undistilled student’s.",
                _cost),
+        *_tuning(content),
         Column("Verdict", "Whether the corrected p-value leaves room for chance.", _verdict),
     ]  # fmt: skip
+
+
+def _tuning(content: Mapping[str, Any]) -> list[Column]:
+    """What everybody was tuned to, if anybody was."""
+    if not content.get("budget"):
+        return []
+    meaning = "What validation chose, as factors on the recipe as written, and how many trials it chose among."
+    return [Column("Tuned", meaning, _tuned)]
 
 
 def _gain(one: Standing) -> Cell:
@@ -108,6 +117,12 @@ def _cost(one: Standing) -> Cell:
     if one.cost is None or one.seconds is None:
         return Cell(wording.NONE)
     return Cell(times(one.cost), wording.duration(one.seconds))
+
+
+def _tuned(one: Standing) -> Cell:
+    if not one.tuned:
+        return Cell(wording.NONE)
+    return Cell(one.tuned, wording.plural(one.trials, "trial"))
 
 
 def _verdict(one: Standing) -> Cell:

@@ -22,8 +22,9 @@ def _steps(content: Mapping[str, Any]) -> Iterator[Step]:
     yield Step(
         "Fair comparison",
         "All students share architecture, data, seeds, budget and early stopping on validation; they "
-        "learn from the same signals of the same teacher. Only the recipe differs.",
+        f"learn from the same signals of the same teacher. {_different(content)}",
     )
+    yield from _tuning(content)
     yield Step(
         "Many comparisons",
         f"With {tried}, some would look better by luck. The two-sided p-value of each bootstrap "
@@ -44,6 +45,29 @@ def _steps(content: Mapping[str, Any]) -> Iterator[Step]:
         "Training cost",
         "Seconds of training steps until early stopping, the mean over seeds; the teacher and what it said, "
         "which all share, are not counted.",
+    )
+
+
+def _different(content: Mapping[str, Any]) -> str:
+    if content.get("budget"):
+        return "Only the recipe differs, and what tuning made of it."
+    return "Only the recipe differs."
+
+
+def _tuning(content: Mapping[str, Any]) -> Iterator[Step]:
+    """What everybody could spend, and on what."""
+    trials, share = number(content, "budget", "trials"), number(content, "budget", "share")
+    if not trials or not share:
+        return
+    yield Step(
+        "Equal tuning",
+        f"Every technique, and the undistilled student, had {wording.plural(int(trials), 'trial')} on validation, "
+        f"trainings with the first seed over {wording.percent(share)} of the epochs; the first is the recipe as "
+        "written. One quantity was moved at a time, as long as that helped: the weights of what is heard beside the "
+        "student’s own terms, dropout, temperatures, and the learning rate, of each recipe those that it has, in "
+        "steps of ×3, ×1.7, ×2 and ×2, then in half of such steps. The best trial’s recipe and the recipe as "
+        "written were then trained in full, and the better on validation stands. A recipe with `auto` spent its "
+        "trials on a search of its own, and trained its choice at two lengths.",
     )
 
 

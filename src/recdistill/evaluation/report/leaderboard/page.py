@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from recdistill.evaluation.report import wording
 from recdistill.evaluation.report.effort import effort
 from recdistill.evaluation.report.facts import facts
 from recdistill.evaluation.report.leaderboard.columns import board
@@ -78,11 +79,24 @@ def save_leaderboard(folder: Path, content: Mapping[str, Any]) -> Path:
 
 def _recipes(content: Mapping[str, Any]) -> list[Method]:
     """Those of the techniques, best first, and that of the twin."""
-    twin = part(content, "references", TWIN, "recipe")
+    twin = part(content, "references", TWIN)
     return [
         *(
-            Method(one["name"], recipe_text(one["recipe"]), tuple(one["notes"]))
+            Method(one["name"], recipe_text(one["recipe"]), (*one["notes"], *_tried(one)))
             for one in content["ranking"]
         ),
-        Method(model_label(TWIN), recipe_text(twin)),
+        Method(model_label(TWIN), recipe_text(part(twin, "recipe")), tuple(_tried(twin))),
     ]
+
+
+def _tried(entry: Mapping[str, Any]) -> Iterator[str]:
+    """What tuning tried, in a sentence, if it did."""
+    if tuning := part(entry, "tuning"):
+        trials, finals = (_values(tuning[kind]) for kind in ("trials", "finals"))
+        yield f"Tuned: {tuning['chosen']}. NDCG@10 on validation of the trials: {trials}; in full: {finals}."
+
+
+def _values(measured: Sequence[Mapping[str, Any]]) -> str:
+    return ", ".join(
+        f"{one['what']} ({wording.significant(one['validation'])})" for one in measured
+    )

@@ -31,6 +31,8 @@ class Standing:
         tail: the gain where rarely taken items were to be found.
         cost: of training, as a multiple of the undistilled student's.
         seconds: of training.
+        tuned: what validation chose; empty where nothing was tuned.
+        trials: how many it chose among.
     """
 
     name: str
@@ -45,6 +47,8 @@ class Standing:
     tail: Interval | None = None
     cost: float | None = None
     seconds: float | None = None
+    tuned: str = ""
+    trials: int = 0
 
     @property
     def tone(self) -> str:
@@ -92,6 +96,8 @@ def _technique(entry: Mapping[str, Any], metric: str) -> Standing:
         tail=interval(entry, "tail"),
         cost=number(entry, "training", "relative"),
         seconds=number(entry, "training", "seconds"),
+        tuned=str(part(entry, "tuning").get("chosen", "")),
+        trials=len(part(entry, "tuning").get("trials", ())),
     )
 
 
@@ -104,6 +110,8 @@ def _reference(role: str, entry: Mapping[str, Any], metric: str) -> Standing:
         share=_share(entry),
         cost=number(entry, "training", "relative"),
         seconds=number(entry, "training", "seconds"),
+        tuned=str(part(entry, "tuning").get("chosen", "")),
+        trials=len(part(entry, "tuning").get("trials", ())),
     )
 
 
