@@ -12,7 +12,7 @@ from spoken import oracle, speak
 
 from recdistill.distill import Recipe, distill
 from recdistill.distill.course import Course
-from recdistill.distill.feeding import fed, level
+from recdistill.distill.feeding import fed
 from recdistill.distill.initialise import TeacherInit
 from recdistill.distill.loss import DistillationLoss
 from recdistill.errors import ConfigError
@@ -101,28 +101,19 @@ def test_validation_during_training_is_of_what_is_served(trained, tiny_dataset):
     assert validation(student, tiny_dataset)() == pytest.approx(last["log"].best, abs=1e-6)
 
 
-def test_the_map_begins_level_with_the_student_s_own_vectors(tiny_dataset):
-    student = new_student(tiny_dataset)
+def test_inside_the_block_items_are_sums_and_afterwards_vectors(tiny_dataset):
+    student, other = new_student(tiny_dataset), new_student(tiny_dataset)
     before = student.item_table().detach().clone()
     with fed(student, 12, 0.5, seed=3) as items:
-        items.features.normal_()
-        level(items)
-        bent = items.project(items.features)
-        torch.testing.assert_close(bent.std(), before.std())
-        torch.testing.assert_close(student.item_table(), before + 0.5 * bent)
-    torch.testing.assert_close(student.item_table(), before + 0.5 * bent)
-    with fed(student, 12, 0.5, seed=3), fed(new_student(tiny_dataset), 12, 0.5, seed=3) as again:
-        assert torch.equal(again.project.weight, student.network.items.project.weight)
-
-
-def test_items_of_which_the_teacher_knows_nothing_are_the_student_s_alone(tiny_dataset):
-    student = new_student(tiny_dataset)
-    before = student.item_table().detach().clone()
-    with fed(student, 12, 1.0, seed=0) as items:
+        torch.testing.assert_close(student.item_table(), before)
         items.features[5:].normal_()
-        level(items)
-    assert torch.equal(student.item_table()[:5], before[:5])
-    assert (student.item_table()[5:] != before[5:]).all()
+        wanted = before + 0.5 * items.features @ items.project.weight.T
+        torch.testing.assert_close(student.item_table(), wanted)
+    torch.testing.assert_close(student.item_table(), wanted)
+    assert torch.equal(student.item_table()[:5], before[:5]), "of which the teacher knows nothing"
+    with fed(other, 12, 0.5, seed=3) as again, fed(student, 12, 0.5, seed=4) as third:
+        assert torch.equal(again.project.weight, items.project.weight)
+        assert not torch.equal(third.project.weight, items.project.weight)
 
 
 class StoppedError(Exception):

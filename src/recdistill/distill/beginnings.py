@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from recdistill.distill.copying import LayersInit
-from recdistill.distill.feeding import fed, level
+from recdistill.distill.feeding import fed
 from recdistill.distill.initialise import TeacherInit, inherit_features, inherit_vectors
 from recdistill.distill.lookup import Lookup
 from recdistill.distill.recipe import Recipe
@@ -41,9 +41,8 @@ def begun(
         yield
     elif init and init.as_ == "input":
         width = heard[init.what].sample(1)["vectors"].shape[1]
-        with fed(student, width, init.share, seed) as items:
+        with fed(student, width, init.share, seed):
             _inherit(student, init, heard)
-            level(items)
             yield
     else:
         if init:

@@ -47,12 +47,5 @@ def fed(student: SequenceModel, features: int, share: float, seed: int) -> Gener
         _put(network, own)
 
 
-@torch.no_grad()
-def level(items: OffsetItems) -> None:
-    """Bring W t_i to the deviation of o_i, so that `share` is their proportion at the beginning."""
-    bent = items.project(items.features).std()
-    items.project.weight *= items.offset.vectors.std() / bent.clamp_min(1e-12)
-
-
 def _put(network: nn.Module, items: nn.Module) -> None:
     network.add_module("items", items)
