@@ -76,6 +76,21 @@ def test_six_trials_lose_one_percent_on_amazon_beauty(begin):
 
     found = best(search(replace(START, weight=3.0**begin), 6, height, inherits=True))
     assert height(found) > 0.99 * max(BEAUTY.values())
+    if begin >= 0:  # no trials were spent on getting there
+        assert found.weight == 9.0
+
+
+@pytest.mark.parametrize(("slip", "nearer"), [(0.1, 27.0), (-0.1, 3.0)])
+def test_short_strides_go_first_to_the_side_that_lost_less(slip, nearer):
+    """Nine is better than one and eighty-one; the top is on the side of the better of those."""
+
+    def height(point: Point) -> float:
+        return -abs(math.log(point.weight / 9.0, 3.0) - slip) - 9.0 * (
+            point.unlabelled + (not point.inherit)
+        )
+
+    tried = list(search(START, 6, height, inherits=True))
+    assert [point.weight for point in tried] == [1.0, 9.0, 81.0, 9.0, 9.0, nearer]
 
 
 def test_ways_that_meet_are_seen_to_meet():

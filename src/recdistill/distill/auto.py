@@ -26,13 +26,14 @@ figures on λ), so the weight is searched, not guessed; the search is `climbing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from recdistill.distill.climbing import climb
+from recdistill.distill.climbing import best, climb
 from recdistill.settings import Settings
 
 FAR, NEAR, TEMPERATURES = 9.0, 3.0, 2.0
@@ -106,6 +107,8 @@ class Point:
 
 Measure = Callable[[Point], float]
 """Trains a student by a point and says how good it is on validation; greater is better."""
+Move = Callable[[Point], Point]
+"""A step along a coordinate."""
 
 
 def search(start: Point, trials: int, measure: Measure, *, inherits: bool) -> dict[Point, float]:
@@ -117,16 +120,22 @@ def search(start: Point, trials: int, measure: Measure, *, inherits: bool) -> di
         measure: what a point is worth.
         inherits: whether the student can begin from the teacher's item vectors at all.
     """
-    return climb(start, _coordinates(inherits), trials, measure)
+    known: dict[Point, float] = {}
+
+    def noted(point: Point) -> float:
+        known[point] = measure(point)
+        return known[point]
+
+    return climb(start, _coordinates(inherits, known), trials, noted)
 
 
-def _coordinates(inherits: bool) -> Iterator[tuple[Callable[[Point], Point], ...]]:
+def _coordinates(inherits: bool, known: Mapping[Point, float]) -> Iterator[tuple[Move, ...]]:
     """The directions of each coordinate, the most telling first."""
     yield _louder(FAR), _louder(1 / FAR)
     if inherits:
         yield (lambda point: replace(point, inherit=not point.inherit),)
     yield (lambda point: replace(point, unlabelled=not point.unlabelled),)
-    yield _louder(NEAR), _louder(1 / NEAR)
+    yield _nearby(known)
     yield (
         lambda point: replace(point, temperature=point.temperature / TEMPERATURES),
         lambda point: replace(point, temperature=point.temperature * TEMPERATURES),
@@ -134,6 +143,15 @@ def _coordinates(inherits: bool) -> Iterator[tuple[Callable[[Point], Point], ...
     yield (lambda point: replace(point, gated=not point.gated),)
 
 
-def _louder(factor: float) -> Callable[[Point], Point]:
+def _nearby(known: Mapping[Point, float]) -> tuple[Move, Move]:
+    """Short strides of the weight, first to the side on which long ones lost less: the top is rather there."""
+    at = best(known).weight
+    louder = max((known[point] for point in known if point.weight > at), default=-math.inf)
+    softer = max((known[point] for point in known if point.weight < at), default=-math.inf)
+    up, down = _louder(NEAR), _louder(1 / NEAR)
+    return (up, down) if louder > softer else (down, up)
+
+
+def _louder(factor: float) -> Move:
     # Rounded, so that ways that meet are seen to meet.
     return lambda point: replace(point, weight=float(f"{point.weight * factor:.6g}"))
