@@ -27,6 +27,8 @@ FADING = {"kind": "linear", "from": 1.0, "to": 0.2}
 def taught(tmp_path_factory):
     """A target, and the signals of a teacher that saw none of its events."""
     home = tmp_path_factory.mktemp("domains")
+    patch = pytest.MonkeyPatch()
+    patch.setenv("XDG_CACHE_HOME", str(home / "cache"))
     films = write_domain(home / "films", "f", users=40, items=60, events=1000, seed=1)
     books = prepared(write_domain(home / "books", "b", users=60, items=50, events=1500, seed=2))
     there = write_vectors(prepared(films), home / "films.parquet")
@@ -38,6 +40,7 @@ def taught(tmp_path_factory):
             "target": {"path": write_vectors(books, home / "books.parquet", seed=1)},
         }
     ).fit(books)
+    patch.undo()
     return books, label(teacher, books, home / "signals", [TopK(k=20)])
 
 

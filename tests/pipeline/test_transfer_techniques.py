@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+import yaml
 
 from recdistill.cli.app import run
 from recdistill.config.agreement import load_agreeing
@@ -48,7 +49,8 @@ def test_what_comes_first_has_no_labels_and_what_comes_last_hardly_hears_the_tea
 
 
 @pytest.mark.timeout(1200)
-def test_all_run(tmp_path):
+def test_all_run(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     films = write_domain(tmp_path / "films", "f", users=30, items=60, events=600, seed=1)
     books = write_domain(tmp_path / "books", "b", users=30, items=60, events=900, seed=2)
     there = write_vectors(prepared(films), tmp_path / "films.parquet")
@@ -80,3 +82,32 @@ def test_all_run(tmp_path):
         assert run(command) == 0
         found = json.loads((into / "leaderboard/leaderboard.json").read_text())["ranking"]
         assert {entry["name"] for entry in found} == {path.stem for path in files} - {"base"}
+
+
+@pytest.mark.timeout(600)
+def test_a_control_says_so_in_its_report(tiny, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    shop = write_domain(tmp_path / "shop", "s", users=30, items=60, events=600, seed=1)
+    seen = write_vectors(prepared(shop), tmp_path / "shop.parquet")
+    head = {"width": 8, "blocks": 1}
+    settings = {
+        **tiny,
+        "dataset": {"source": str(shop), "name": "shop"},
+        "teacher": {
+            "kind": "features",
+            "path": str(seen),
+            "permuted": True,
+            "head": head,
+            "training": {"epochs": 1},
+        },
+        "training": {"epochs": 1},
+        "evaluation": {"seeds": 1, "resamples": 1000, "latency_requests": 0},
+        "trackers": [],
+    }
+    path = tmp_path / "control.yaml"
+    path.write_text(yaml.safe_dump(settings))
+    assert run(["run", str(path), "--into", str(tmp_path / "run"), "--quiet"]) == 0
+    notes = json.loads((tmp_path / "run/report/metrics.json").read_text())["notes"]
+    page = (tmp_path / "run/report/report.html").read_text()
+    assert any("This is a control: the teacher" in note for note in notes)
+    assert "This is a control: the teacher" in page

@@ -16,6 +16,7 @@ from recdistill.evaluation.report import Curve, Story, save_report
 from recdistill.files import read_json
 from recdistill.models.popularity import Popularity
 from recdistill.models.recommender import Recommender
+from recdistill.pipeline.controls import controls
 from recdistill.pipeline.students import Students, Trained
 from recdistill.teachers.base import RecommenderBacked
 from recdistill.teachers.mixture import Mixture
@@ -38,7 +39,11 @@ def prove(pipeline: Pipeline, folder: Path) -> None:
     metrics = evaluation.to_metrics(
         timing,
         labelling(reader.manifest for reader in pipeline.signals.values()),
-        [*advice(pipeline.recipe, dataset, pipeline.signals), *remarks(pipeline.teacher)],
+        [
+            *advice(pipeline.recipe, dataset, pipeline.signals),
+            *remarks(pipeline.teacher),
+            *controls(config),
+        ],
         inheritance(models, dataset, evaluation, pipeline.run.progress),
     )
     story = Story(
@@ -47,7 +52,7 @@ def prove(pipeline: Pipeline, folder: Path) -> None:
         examples=examples(evaluation, dataset),
         configuration=to_yaml(config.model_copy(update={"recipe": pipeline.recipe})),
         environment=read_json(pipeline.folder.path / "environment.json"),
-        warnings=warnings(pipeline),
+        warnings=(*controls(config), *warnings(pipeline)),
         links={"bundle": "../bundle"},
         choice=pipeline.choice,
     )
