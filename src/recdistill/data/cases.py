@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from jaxtyping import Bool, Int32, Int64
+from jaxtyping import Bool, Float32, Int32, Int64
 
 from recdistill.data.contexts import mix
 from recdistill.data.events import Events
@@ -15,18 +15,27 @@ from recdistill.data.sequences import Sequences
 
 @dataclass(frozen=True)
 class Cases:
-    """Questions with known answers: after `histories[c]`, user `users[c]` chose `targets[c]`."""
+    """Questions with known answers: after `histories[c]`, user `users[c]` chose `targets[c]`.
+
+    Attributes:
+        users: dense ids.
+        histories: what came before.
+        targets: what came next.
+        ratings: what the user gave the only target; `None` where nobody knows.
+    """
 
     users: Int32[np.ndarray, " cases"]
     histories: Sequences
     targets: Sequences
+    ratings: Float32[np.ndarray, " cases"] | None = None
 
     def __len__(self) -> int:
         return len(self.users)
 
     def take(self, rows: Int64[np.ndarray, " chosen"] | slice) -> Cases:
         """The chosen cases, in the order given."""
-        return Cases(self.users[rows], self.histories.take(rows), self.targets.take(rows))
+        ratings = None if self.ratings is None else self.ratings[rows]
+        return Cases(self.users[rows], self.histories.take(rows), self.targets.take(rows), ratings)
 
 
 def ask(
@@ -56,8 +65,12 @@ def ask(
     items, places = _woven(earlier, window)
     places = places[asked][enough]
     users, lengths = window.users[asked][enough], before[asked][enough]
+    ratings = None if window.ratings is None else window.ratings[asked][enough]
     cases = Cases(
-        users, Sequences(items, places - lengths, places), Sequences(items, places, places + 1)
+        users,
+        Sequences(items, places - lengths, places),
+        Sequences(items, places, places + 1),
+        ratings,
     )
     return cases, int(len(enough) - np.count_nonzero(enough))
 

@@ -32,6 +32,15 @@ class Interactions:
         return len(self.offsets) - 1
 
     @property
+    def next_ratings(self) -> Float32[np.ndarray, " events"]:
+        """What the user gave the item after each event; NaN after the last of a history, and where a log has none."""
+        after = np.full(len(self), np.nan, dtype=np.float32)
+        if self.ratings is not None:
+            after[:-1] = self.ratings[1:]
+            after[self.offsets[1:][np.diff(self.offsets) > 0] - 1] = np.nan
+        return after
+
+    @property
     def histories(self) -> Sequences:
         """Every user's items, oldest first, without copying."""
         return Sequences.from_offsets(self.items, self.offsets)

@@ -6,6 +6,7 @@ grows with its student has not said anything yet. A term says whose words it lea
     teacher   the given teacher's own model, as it is
     member    one model of an ensemble
     peer      a second network, which learns beside the student                 (Zhang et al. 2018, mutual learning)
+    tutor     a model that the recipe trains first, by terms of its own
     average   θ̄ ← d · θ̄ + (1 − d) · θ, the student averaged over its own steps   (Tarvainen & Valpola 2017, eq. 2)
     itself    the student as it is at this very step: its deeper part teaches a shallower one
 """
@@ -13,6 +14,7 @@ grows with its student has not said anything yet. A term says whose words it lea
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Annotated, Literal
 
 import torch
@@ -27,7 +29,7 @@ from pydantic import (
 
 from recdistill.distill.peers import Fellow
 from recdistill.distill.speakers import Averaged, Mirror, Speaker
-from recdistill.errors import ConfigError
+from recdistill.errors import ConfigError, nearest
 from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.models.sasrec import SASRec, SASRecConfig
 from recdistill.settings import KindInShort, Settings
@@ -50,9 +52,19 @@ class Companion(Settings):
         """What logs call it."""
         return str(getattr(self, "kind", ""))
 
+    def whom(
+        self, teacher: Recommender | None, tutors: Mapping[str, SequenceModel]
+    ) -> Recommender | None:
+        """The teacher that is meant: the given one, unless somebody else is named.
+
+        Raises:
+            ConfigError: nobody is called so.
+        """
+        return teacher
+
     @abstractmethod
     def speaker(self, student: SequenceModel, teacher: Recommender | None) -> Speaker:
-        """Who speaks.
+        """Who speaks, where `teacher` is meant.
 
         Raises:
             ConfigError: `teacher` has nobody of that description.
@@ -148,6 +160,31 @@ class Peer(Companion):
         return peer
 
 
+class Tutor(Companion):
+    """A model that the recipe trains before the student, for what it is good at."""
+
+    kind: Literal["tutor"] = "tutor"
+    name: str
+    """Which of the recipe's `tutors`."""
+
+    def whom(
+        self, teacher: Recommender | None, tutors: Mapping[str, SequenceModel]
+    ) -> Recommender | None:
+        """The tutor of that name."""
+        if self.name not in tutors:
+            raise ConfigError(
+                f"No tutor is called '{self.name}'.",
+                nearest(self.name, tutors)
+                if tutors
+                else "Describe one in the recipe: `tutors: [{name: …, model: …, objectives: …}]`.",
+            )
+        return tutors[self.name]
+
+    def speaker(self, student: SequenceModel, teacher: Recommender | None) -> Speaker:
+        """The tutor."""
+        return Teacher().speaker(student, teacher)
+
+
 class Average(Companion):
     """The student averaged over its own steps."""
 
@@ -171,7 +208,9 @@ class Itself(Companion):
 
 
 AnyCompanion = Annotated[
-    Annotated[Teacher | Member | Peer | Average | Itself, Discriminator("kind")],
+    Annotated[
+        Teacher | Member | Tutor | Peer | Average | Itself, Discriminator("kind")
+    ],
     KindInShort,
 ]
 """Who speaks inside the step: a name, or `{kind: …}` with its settings."""

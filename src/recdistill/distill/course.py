@@ -5,7 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -20,8 +20,10 @@ from recdistill.distill.aims import aimed
 from recdistill.distill.companions import lend_features
 from recdistill.distill.lookup import Lookup, lookups
 from recdistill.distill.loss import DistillationLoss
-from recdistill.distill.phases import Assistant, Phase, Terms, epochs_of, kind_named
+from recdistill.distill.phases import Assistant, Phase, Pupil, Terms, Tutor, epochs_of, kind_named
 from recdistill.errors import ConfigError, nearest
+from recdistill.models.foretelling import outcome_validation
+from recdistill.models.outcomes import heads_of
 from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.models.sasrec import SASRec
 from recdistill.models.transformer import ByteDropout
@@ -33,9 +35,14 @@ from recdistill.teachers.labelling import label
 from recdistill.teachers.loading import make_teacher
 from recdistill.teachers.recommender import RecommenderTeacher
 from recdistill.training.log import TrainingLog
+from recdistill.training.loop import Validation
 from recdistill.training.options import RunOptions, TrainingConfig
 from recdistill.training.trainer import Trainer
 
+TUTORS = "tutors"
+"""Where tutors lie, each in a folder of its name."""
+MODEL = "model"
+"""Where in there what it learned is kept."""
 OWN_SIGNALS = "own-signals"
 """Where a phase keeps what the student said to itself; of no use once it is trained."""
 
@@ -52,6 +59,7 @@ class Course:
         run: where and how it happens.
         further: what decides the result besides, as plain data.
         teacher: the given teacher's model, for terms that ask it inside the step.
+        tutors: models trained for the purpose, for such terms too.
     """
 
     student: SequenceModel
@@ -61,6 +69,18 @@ class Course:
     run: RunOptions
     further: Mapping[str, Any]
     teacher: Recommender | None = None
+    tutors: Mapping[str, SequenceModel] = field(default_factory=dict[str, SequenceModel])
+
+    def tutored(self, tutors: tuple[Tutor, ...]) -> Course:
+        """The same with `tutors`, trained one after another, each in a folder of its own."""
+        taught: dict[str, SequenceModel] = {}
+        for tutor in tutors:
+            folder = self.run.folder and self.run.folder / TUTORS / tutor.name
+            name = f"{self.run.name}, tutor {tutor.name}"
+            taught[tutor.name] = self._pupil(tutor, replace(self.run, folder=folder, name=name))
+            if folder:
+                taught[tutor.name].save(folder / MODEL)
+        return replace(self, tutors=taught)
 
     def take(self, phases: tuple[Phase, ...]) -> TrainingLog:
         """Train through all `phases`; interrupted, the next call goes on in the phase that was under way.
@@ -68,6 +88,7 @@ class Course:
         Raises:
             ConfigError: a phase cannot be trained, or an adaptive schedule has nothing to aim at.
         """
+        heads_of(self.student.network).prepare(self.dataset)
         aim = cache(self._aim)
         phases = tuple(aimed(phase, aim) for phase in phases)
         fresh = {name: value.clone() for name, value in self.student.network.state_dict().items()}
@@ -130,17 +151,22 @@ class Course:
         if not isinstance(who, Assistant):
             named = replace(place, name=f"{self.run.name}, its teacher")
             return make_teacher(who).fit(self.dataset, named)
+        named = replace(place, name=f"{self.run.name}, its assistant")
+        return RecommenderTeacher.around(self._pupil(who, named))
+
+    def _pupil(self, who: Pupil, run: RunOptions) -> SASRec:
+        """A model trained by terms of its own."""
         model = SASRec.for_dataset(self.dataset, seed=self.run.seed, **who.model.model_dump())
         lend_features(self.student, model, "assistant")
         lessons = replace(
             self,
             student=model,
-            training=who.training or self.training,
-            run=replace(place, name=f"{self.run.name}, its assistant"),
+            training=who.trained(self.training),
+            run=run,
             further={**self.further, "assistant": model.get_config()},
         )
         lessons.take((Phase(**{name: getattr(who, name) for name in Terms.model_fields}),))
-        return RecommenderTeacher.around(model)
+        return model
 
     def fit(self, phase: Phase, heard: Mapping[str, Lookup]) -> TrainingLog:
         """One training with the phase's terms."""
@@ -159,10 +185,24 @@ class Course:
             torch.manual_seed(run.seed)  # projections begin at random, and must begin alike again
             counts = torch.from_numpy(popularity).float()
             loss = DistillationLoss(
-                student, phase.objectives, heard, counts, phase.weighting, self.teacher
+                student,
+                phase.objectives,
+                heard,
+                counts,
+                phase.weighting,
+                self.teacher,
+                torch.from_numpy(dataset.train.next_ratings),
+                self.tutors,
             )
-        judge = validation(student, dataset)
+        judge = _judge(student, dataset, training.metric)
         return Trainer(training, run).fit(student.network, batches, loss, judge, self.further)
+
+
+def _judge(student: SequenceModel, dataset: Dataset, metric: str) -> Validation | None:
+    """What validation measures."""
+    if metric == "rating" or metric == "like":
+        return outcome_validation(student, dataset, metric)
+    return validation(student, dataset)
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from recdistill.distill.rehearsal import rehearse
 from recdistill.distill.scrutiny import scrutinise
 from recdistill.errors import ConfigError
 from recdistill.models.fitting import require_same_catalogue
+from recdistill.models.outcomes import bases
 from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.signals import Expectation, Signals
 from recdistill.signals.manifest import DatasetIdentity
@@ -56,7 +57,8 @@ def distill(
     Raises:
         ConfigError: the recipe asks for what the teacher does not say, or compares what one of the two models
             does not have, before anything is trained.
-        DataError: the student was made for another catalogue.
+        DataError: the student was made for another catalogue, or has heads for outcomes of which the log tells
+            nothing.
         SignalError: the signals belong to another dataset, or teach nothing.
         pydantic.ValidationError: plain data is no recipe.
     """
@@ -72,11 +74,14 @@ def distill(
     require_same_catalogue(student, dataset)
     heard = _heard(dataset, signals, recipe)
     rehearse(recipe, student, teacher)
+    for model in (student.config, *(tutor.model for tutor in recipe.tutors)):
+        bases(getattr(model, "outcomes", ()), dataset)
     student.dataset = dataset
     further = _identity(student, dataset, signals, recipe)
     if teacher and recipe.asks:
         further["asked"] = weights_hash(teacher)
     course = Course(student, dataset, heard, training, run, further, teacher)
+    course = course.tutored(recipe.tutors)
     with begun(student, recipe, heard, teacher, run.seed):
         return course.take(recipe.course)
 

@@ -21,13 +21,14 @@ from recdistill.distill.objectives.contract import (
     Places,
     VectorObjective,
 )
+from recdistill.distill.objectives.outcome import Outcome
 from recdistill.distill.output import Output
 from recdistill.distill.present import Present, tuned
 from recdistill.distill.pulls import pulls
 from recdistill.distill.rehearsal import require_fit
 from recdistill.distill.rivals import Rivals
 from recdistill.distill.speakers import said, told
-from recdistill.distill.terms import LiveTerm, LogitTerm, Term, VectorTerm, described
+from recdistill.distill.terms import LiveTerm, LogitTerm, OutcomeTerm, Term, VectorTerm, described
 from recdistill.distill.voices import Voices
 from recdistill.distill.weighting import Fixed, Weighting
 from recdistill.models.internals import Anatomy
@@ -49,6 +50,7 @@ class DistillationLoss(nn.Module):
     """
 
     _popularity: Tensor
+    _ratings: Tensor
 
     def __init__(
         self,
@@ -58,30 +60,43 @@ class DistillationLoss(nn.Module):
         popularity: Float[Tensor, " items"],
         weighting: Weighting | None = None,
         teacher: Recommender | None = None,
+        ratings: Float[Tensor, " events"] | None = None,
+        tutors: Mapping[str, SequenceModel] | None = None,
     ) -> None:
         """`lookups` holds every kind of signal that is named; `popularity` counts items; `weighting`
-        says how terms share the say beyond their weights; `teacher` is asked inside the step.
+        says how terms share the say beyond their weights; `teacher` and `tutors` are asked inside the step;
+        `ratings` are of the items after each training event (`Interactions.next_ratings`).
 
         Raises:
             ConfigError: an objective compares what these models do not have.
         """
         super().__init__()
         self.register_buffer("_popularity", popularity, persistent=False)
+        given = torch.full((1,), torch.nan) if ratings is None else ratings
+        self.register_buffer("_ratings", given, persistent=False)
         self._student, self._lookups = student, lookups
         self._over_logits = [term for term in objectives if isinstance(term, LogitObjective)]
-        beside = [term for term in objectives if isinstance(term, VectorObjective | LiveObjective)]
-        self._voices, self._rivals = Voices(objectives, student, teacher), Rivals(objectives)
+        beside = [
+            term
+            for term in objectives
+            if isinstance(term, VectorObjective | LiveObjective | Outcome)
+        ]
+        self._voices = Voices(objectives, student, teacher, tutors)
+        self._rivals = Rivals(objectives)
         width = student.item_table().shape[1]
         require_fit(objectives, student, self._voices)
         self._doors = Doors([term.head for term in self._over_logits], width)
         self._over_vectors = [term for term in beside if isinstance(term, VectorObjective)]
         self._over_models = [term for term in beside if isinstance(term, LiveObjective)]
+        self._over_outcomes = [term for term in beside if isinstance(term, Outcome)]
         self._beside = [term.label for term in beside]
         self._bridges = nn.ModuleList(self._bridge(term) for term in beside)
         labels = [term.label for term in (*self._over_logits, *beside)]
         self._balance = (weighting or Fixed()).balance(labels)
 
-    def _bridge(self, objective: VectorObjective | LiveObjective) -> nn.Module:
+    def _bridge(self, objective: VectorObjective | LiveObjective | Outcome) -> nn.Module:
+        if isinstance(objective, Outcome):
+            return nn.Identity()  # its heads are the student's own, and stay
         if isinstance(objective, LiveObjective):
             teacher = self._voices.of(objective.of).model.network
             sides = Anatomy.of(self._student.network), Anatomy.of(teacher)
@@ -95,14 +110,20 @@ class DistillationLoss(nn.Module):
         """The loss of `batch` at `moment`."""
         if self.training:
             self._voices.follow(self._student.network)
-        present = Present.at(moment, self._over_logits, self._over_vectors, self._over_models)
+        present = Present.at(
+            moment, self._over_logits, self._over_vectors, self._over_models, self._over_outcomes
+        )
         output = Output.of(self._student, batch, watch=present.watches)
         spoken = self._voices.about(output, present.companions)
         lessons = self._voices.lessons(output, spoken)
         others = {who: said.detached() for who, said in spoken.items()}
-        places = Places(batch.targets.clamp_min(0), self._popularity, batch.events)
+        places = self._places(batch)
         over_logits = self._logit_terms(present, batch, others, moment)
-        beside = [*self._vector_terms(present), *self._live_terms(present, others)]
+        beside = [
+            *self._vector_terms(present),
+            *self._live_terms(present, others),
+            *self._outcome_terms(present, others, places),
+        ]
         terms: tuple[Term, ...] = (*over_logits, *beside)
         labels = [term.objective.label for term in terms]
         if self.training:
@@ -121,6 +142,13 @@ class DistillationLoss(nn.Module):
         further += [lesson.total for lesson in lessons.values()]
         shown |= told(lessons)
         return StepLoss(sum(further, total) + price, shown, len(batch))
+
+    def _places(self, batch: TorchBatch) -> Places:
+        """What is known of the positions of `batch`."""
+        known = (batch.targets >= 0) & (batch.events >= 0) & (batch.events < len(self._ratings))
+        ratings = self._ratings[torch.where(known, batch.events, 0)]
+        ratings = ratings.masked_fill(~known, torch.nan)
+        return Places(batch.targets.clamp_min(0), self._popularity, batch.events, ratings)
 
     def _logit_loss(
         self,
@@ -224,4 +252,12 @@ class DistillationLoss(nn.Module):
         return [
             LiveTerm(term, knobs, self._bridges[self._beside.index(term.label)], others[term.of])
             for term, knobs in present.over_models
+        ]
+
+    def _outcome_terms(
+        self, present: Present, others: Mapping[Companion, Output], places: Places
+    ) -> list[OutcomeTerm]:
+        return [
+            OutcomeTerm(term, knobs, places, others[term.of] if term.of else None)
+            for term, knobs in present.over_outcomes
         ]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int64
 from torch import Tensor
 
 from recdistill.distill.lookup import Lookup
 from recdistill.distill.places import Signal
-from recdistill.models.internals import Internals, watched
+from recdistill.models.internals import Internals, precise, watched
+from recdistill.models.outcomes import OutcomeHeads, heads_of
 from recdistill.models.recommender import SequenceModel
 from recdistill.training.step import TorchBatch
 
@@ -49,12 +50,27 @@ class Output:
             states = model.encode(batch, table)
         return cls(model, batch, states, table, internals)
 
+    @property
+    def heads(self) -> OutcomeHeads:
+        """What it tells of outcomes."""
+        return heads_of(self.model.network)
+
+    def outcomes(
+        self, head: str, items: Int64[Tensor, "positions items"]
+    ) -> Float[Tensor, "positions items"]:
+        """What `head` tells of these items at each position, on the head's own scale."""
+        return self.heads[head](self.states[:, None], self.table[items])
+
     def detached(self) -> Output:
         """The same, through which no gradient flows."""
         internals = self.internals and self.internals.detached()
         return replace(
             self, states=self.states.detach(), table=self.table.detach(), internals=internals
         )
+
+    def precise(self) -> Output:
+        """The same, states and table in single precision at least."""
+        return replace(self, states=precise(self.states), table=precise(self.table))
 
     def pairs(self, lookup: Lookup, most: int) -> tuple[Float[Tensor, "rows width"], Signal]:
         """What the student holds, and what the teacher said, about the same items or positions.

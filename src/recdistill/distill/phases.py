@@ -14,6 +14,7 @@ from recdistill.distill.companions import Peer
 from recdistill.distill.heads import Served
 from recdistill.distill.objectives import AnyObjective, LogitObjective, NextItem, Objective
 from recdistill.distill.objectives.contract import LiveObjective
+from recdistill.distill.objectives.outcome import Outcome
 from recdistill.distill.weighting import Fixed, GradientNorm, Weighting
 from recdistill.models.sasrec import SASRecConfig
 from recdistill.settings import Settings
@@ -63,9 +64,8 @@ class Terms(Settings):
         """Gradients are measured at the served states; what happens elsewhere has none there."""
         if isinstance(self.weighting, GradientNorm):
             for term in self.objectives:
-                if isinstance(term, LiveObjective) or not isinstance(
-                    getattr(term, "head", None), Served | None
-                ):
+                beside = isinstance(term, LogitObjective) and term.head != Served()
+                if isinstance(term, LiveObjective) or beside:
                     raise ValueError(
                         f"`weighting: {{kind: gradient-norm}}` cannot measure '{term.label}', which looks inside "
                         "the student; use `fixed` or `uncertainty`"
@@ -78,7 +78,34 @@ class Terms(Settings):
         return frozenset(term.source for term in self.objectives if term.source is not None)
 
 
-class Assistant(Terms):
+class Pupil(Terms):
+    """A model that is trained by terms of its own, and then teaches."""
+
+    model: SASRecConfig
+    """What it is."""
+    training: TrainingConfig | None = None
+    """How it is trained; as the student is, when not given."""
+
+    def trained(self, student: TrainingConfig) -> TrainingConfig:
+        """How it is trained, where its student is trained so. A model all of whose terms are about outcomes does not
+        rank: validation looks at the first of them then."""
+        training = self.training or student
+        outcomes = [term.head for term in self.objectives if isinstance(term, Outcome)]
+        if len(outcomes) < len(self.objectives) or training.metric in outcomes:
+            return training
+        return training.model_copy(update={"metric": outcomes[0]})
+
+
+class Tutor(Pupil):
+    """A model that a recipe trains before its student, for what it is good at: terms hear it by
+    `of: {kind: tutor, name: …}`. One for each head of a student of many is the setting of Clark et al. 2019.
+    """
+
+    name: str = Field(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$")
+    """What terms call it, and its folder."""
+
+
+class Assistant(Pupil):
     """A student of another size, distilled from the given teacher by terms of its own, that then teaches.
 
     Where a student is much smaller than its teacher, one of a size in between is easier to follow (Mirzadeh et al.
@@ -86,10 +113,6 @@ class Assistant(Terms):
     """
 
     kind: Literal["assistant"] = "assistant"
-    model: SASRecConfig
-    """What it is."""
-    training: TrainingConfig | None = None
-    """How it is trained; as the phase is, when not given."""
 
 
 class Phase(Terms):

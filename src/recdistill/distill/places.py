@@ -25,11 +25,14 @@ class Places:
         targets: the next item; an arbitrary item where it is unknown.
         popularity: how often each item of the catalogue occurs in training.
         events: which training event each position is; -1 for none.
+        ratings: what the next item was given; NaN where that is unknown.
     """
 
     targets: Int64[Tensor, " positions"]
     popularity: Float[Tensor, " items"]
     events: Int64[Tensor, " positions"]
+    ratings: Float[Tensor, " positions"] | None = None
 
     def __getitem__(self, part: slice) -> Places:
-        return Places(self.targets[part], self.popularity, self.events[part])
+        ratings = None if self.ratings is None else self.ratings[part]
+        return Places(self.targets[part], self.popularity, self.events[part], ratings)

@@ -14,6 +14,7 @@ from recdistill.distill.objectives.contract import (
     Objective,
     VectorObjective,
 )
+from recdistill.distill.objectives.outcome import Outcome
 from recdistill.distill.schedules import Scheduled
 from recdistill.training.step import Moment
 
@@ -28,6 +29,7 @@ class Present:
     over_logits: list[tuple[LogitObjective, Knobs]]
     over_vectors: list[tuple[VectorObjective, Knobs]]
     over_models: list[tuple[LiveObjective, Knobs]]
+    over_outcomes: list[tuple[Outcome, Knobs]]
 
     @classmethod
     def at(
@@ -36,12 +38,14 @@ class Present:
         over_logits: Sequence[LogitObjective],
         over_vectors: Sequence[VectorObjective],
         over_models: Sequence[LiveObjective],
+        over_outcomes: Sequence[Outcome],
     ) -> Present:
         """Those of the objectives that count at `moment`."""
         return cls(
             _weighty(over_logits, moment),
             _weighty(over_vectors, moment),
             _weighty(over_models, moment),
+            _weighty(over_outcomes, moment),
         )
 
     @property
@@ -54,7 +58,8 @@ class Present:
     @property
     def companions(self) -> dict[Companion, bool]:
         """Who is listened to, and whether anybody looks into them."""
-        named: dict[Companion, bool] = {term.of: False for term, _ in self.over_logits if term.of}
+        listening = (*self.over_logits, *self.over_outcomes)
+        named: dict[Companion, bool] = {term.of: False for term, _ in listening if term.of}
         for term, _ in self.over_models:
             named[term.of] = named.get(term.of, False) or term.watches
         return named

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from recdistill.distill.output import Output
 from recdistill.distill.places import Places
-from recdistill.distill.terms import LiveTerm, LogitTerm, VectorTerm
+from recdistill.distill.terms import LiveTerm, LogitTerm, OutcomeTerm, VectorTerm
 from recdistill.models._chunks import PickedLogits
 
 _POSITIONS = 256
@@ -22,7 +22,7 @@ def pulls(
     output: Output,
     places: Places,
     over_logits: Sequence[LogitTerm],
-    beside: Sequence[VectorTerm | LiveTerm],
+    beside: Sequence[VectorTerm | LiveTerm | OutcomeTerm],
 ) -> Float[Tensor, " terms"]:
     """‖∂L_i / ∂(states, item vectors)‖ of each term's plain loss, without its weight.
 
@@ -51,7 +51,7 @@ def _on(
 def _norm(
     loss: Callable[[], Float[Tensor, ""]],
     sources: Sequence[Tensor],
-    term: LogitTerm | VectorTerm | LiveTerm,
+    term: LogitTerm | VectorTerm | LiveTerm | OutcomeTerm,
 ) -> Float[Tensor, ""]:
     found = torch.autograd.grad(loss(), sources, allow_unused=True, materialize_grads=True)
     norms = torch.stack([gradient.float().norm() for gradient in found])

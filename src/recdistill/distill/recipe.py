@@ -10,10 +10,11 @@ from pydantic import Field, PositiveInt, model_validator
 from recdistill.distill.aims import aimless
 from recdistill.distill.auto import Auto, Point
 from recdistill.distill.companions import Member, Teacher
+from recdistill.distill.companions import Tutor as OfTutor
 from recdistill.distill.copying import Init, LayersInit
 from recdistill.distill.heads import Served
-from recdistill.distill.objectives import LogitObjective, NextItem, Objective
-from recdistill.distill.phases import Assistant, Phase, Terms, check_terms, kind_named
+from recdistill.distill.objectives import LogitObjective, NextItem, Objective, Outcome
+from recdistill.distill.phases import Assistant, Phase, Terms, Tutor, check_terms, kind_named
 from recdistill.errors import ConfigError, nearest
 from recdistill.settings import Settings
 from recdistill.signals.kinds import SignalKind
@@ -26,6 +27,8 @@ class Recipe(Terms):
     """What the student takes over from the teacher before training."""
     phases: tuple[Phase, ...] = ()
     """Trainings one after another, instead of one with these `objectives`."""
+    tutors: tuple[Tutor, ...] = Field(default=(), exclude_if=lambda given: not given)
+    """Models that are trained first, each by terms of its own, and then asked inside the student's steps."""
     epochs: PositiveInt | None = Field(default=None, exclude_if=lambda given: given is None)
     """How many epochs the student learns so, where that is not what suits the undistilled one: with a teacher it may
     be done in half the time. Those of `training` when not given."""
@@ -50,11 +53,28 @@ class Recipe(Terms):
             raise ValueError(
                 "`objectives`, `weighting` and `views` belong into the `phases`, or no `phases`"
             )
-        if self.auto and (self.phases or self.init or any(term.taught for term in self.objectives)):
+        taught = self.phases or self.init or self.tutors
+        if self.auto and (taught or any(term.taught for term in self.objectives)):
             raise ValueError(
                 "`auto` chooses what the student hears of its teacher: keep the `objectives` that need none, "
-                "and drop `init`, `phases` and the others"
+                "and drop `init`, `phases`, `tutors` and the others"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _tutors_are_heard(self) -> Recipe:
+        names = [tutor.name for tutor in self.tutors]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two tutors have one name, among {', '.join(names)}")
+        assistants = (one for one in self.hearing if isinstance(one, Assistant))
+        heard = _tutors_of((*self.course, *assistants))
+        for name in dict.fromkeys(heard):
+            if name not in names:
+                raise ValueError(f"no tutor is called '{name}'. {nearest(name, names)}".strip())
+        if idle := [name for name in names if name not in heard]:
+            raise ValueError(f"no term hears tutor '{idle[0]}'; let one, or drop the tutor")
+        if _tutors_of(self.tutors):
+            raise ValueError("a tutor hears no other tutor; let the student hear both")
         return self
 
     def heard(self, point: Point, dropout: float) -> Recipe:
@@ -76,9 +96,10 @@ class Recipe(Terms):
 
     @property
     def hearing(self) -> tuple[Terms, ...]:
-        """All that hear the given teacher: these phases, and assistants that teach in others."""
+        """All that hear the given teacher: these phases, assistants that teach in others, and tutors."""
         teachers = (phase.teacher for phase in self.course)
-        return (*self.taught, *(one for one in teachers if isinstance(one, Assistant)))
+        assistants = (one for one in teachers if isinstance(one, Assistant))
+        return (*self.taught, *assistants, *self.tutors)
 
     @property
     def needs(self) -> frozenset[str]:
@@ -92,7 +113,7 @@ class Recipe(Terms):
         copied."""
         return (
             isinstance(self.init, LayersInit)
-            or any(map(aimless, self.course))
+            or any(map(aimless, (*self.course, *self.tutors)))
             or any(
                 isinstance(term.companion, Teacher | Member)
                 for part in (*self.course, *self.hearing)
@@ -103,8 +124,11 @@ class Recipe(Terms):
     @property
     def looks_inside(self) -> bool:
         """Whether what a model is made of matters, beyond stored signals and the student's served logits."""
-        terms = [term for phase in self.course for term in phase.objectives]
-        beyond = any(term.companion is not None or not _served(term) for term in terms)
+        terms = [term for part in (*self.course, *self.tutors) for term in part.objectives]
+        beyond = any(
+            term.companion is not None or isinstance(term, Outcome) or not _served(term)
+            for term in terms
+        )
         return beyond or self.init is not None
 
     def untaught(self) -> Recipe:
@@ -148,6 +172,12 @@ class Recipe(Terms):
 
 def _served(term: Objective) -> bool:
     return not isinstance(term, LogitObjective) or term.head == Served()
+
+
+def _tutors_of(parts: Sequence[Terms]) -> list[str]:
+    """Every tutor that terms name, as often as they do."""
+    companions = (term.companion for part in parts for term in part.objectives)
+    return [one.name for one in companions if isinstance(one, OfTutor)]
 
 
 def _terms(settings: Settings) -> dict[str, Any]:

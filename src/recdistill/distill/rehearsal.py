@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import torch
 
 from recdistill.distill.copying import LayersInit
 from recdistill.distill.objectives.contract import LiveObjective, LogitObjective, Objective
+from recdistill.distill.objectives.outcome import Outcome
+from recdistill.distill.phases import Terms
 from recdistill.distill.recipe import Recipe
 from recdistill.distill.voices import Voices
 from recdistill.models.internals import Anatomy
+from recdistill.models.outcomes import heads_of
 from recdistill.models.recommender import Recommender, SequenceModel
+from recdistill.models.sasrec import SASRec
 
 
 def rehearse(recipe: Recipe, student: SequenceModel, teacher: Recommender | None) -> None:
@@ -27,9 +31,21 @@ def rehearse(recipe: Recipe, student: SequenceModel, teacher: Recommender | None
         recipe.init.check(student, teacher)
     elif recipe.init:
         recipe.init.check(student)
-    with torch.random.fork_rng(devices=[]):  # peers are made for it
+    with torch.random.fork_rng(devices=[]):  # peers and tutors are made for it
+        tutors = {one.name: SASRec(one.model, student.vocabulary) for one in recipe.tutors}
+        for tutor in recipe.tutors:
+            _go_through(tutor, tutors[tutor.name], teacher, {})
         for phase in recipe.course:
-            require_fit(phase.objectives, student, Voices(phase.objectives, student, teacher))
+            _go_through(phase, student, teacher, tutors)
+
+
+def _go_through(
+    terms: Terms,
+    student: SequenceModel,
+    teacher: Recommender | None,
+    tutors: Mapping[str, SequenceModel],
+) -> None:
+    require_fit(terms.objectives, student, Voices(terms.objectives, student, teacher, tutors))
 
 
 def require_fit(objectives: Iterable[Objective], student: SequenceModel, voices: Voices) -> None:
@@ -44,3 +60,6 @@ def require_fit(objectives: Iterable[Objective], student: SequenceModel, voices:
             term.fit(own, Anatomy.of(voices.of(term.of).model.network))
         if isinstance(term, LogitObjective):
             term.head.check(own, f"Objective '{term.label}'")
+        if isinstance(term, Outcome):
+            other = heads_of(voices.of(term.of).model.network) if term.of else None
+            term.fit(heads_of(student.network), other)

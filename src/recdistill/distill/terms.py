@@ -19,6 +19,7 @@ from recdistill.distill.objectives.contract import (
     Places,
     VectorObjective,
 )
+from recdistill.distill.objectives.outcome import Outcome
 from recdistill.distill.output import Output
 from recdistill.models.logits import Logits
 
@@ -111,7 +112,31 @@ class LiveTerm:
         return losses.sum() * (self.knobs["weight"] / max(len(losses), 1))
 
 
-Term = LogitTerm | VectorTerm | LiveTerm
+@dataclass(frozen=True)
+class OutcomeTerm:
+    """An outcome objective with whom it asks.
+
+    Attributes:
+        objective: what is compared.
+        knobs: the present values of its schedules.
+        places: what is known of the positions of the batch.
+        teacher: what the other model says about the batch, where there is one.
+    """
+
+    objective: Outcome
+    knobs: Knobs
+    places: Places
+    teacher: Output | None
+
+    def __call__(self, output: Output) -> Float[Tensor, ""]:
+        """The weighted mean over the positions where it is defined, in single precision; 0 where there is none."""
+        with torch.autocast(output.states.device.type, enabled=False):
+            sides = output.precise(), self.teacher and self.teacher.precise()
+            losses, counts = self.objective(*sides, self.places, self.knobs)
+        return (losses * counts).sum() * (self.knobs["weight"] / counts.sum().clamp_min(1))
+
+
+Term = LogitTerm | VectorTerm | LiveTerm | OutcomeTerm
 """Any of them."""
 
 

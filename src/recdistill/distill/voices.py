@@ -21,8 +21,9 @@ class Voices(nn.Module):
         objectives: Iterable[Objective],
         student: SequenceModel,
         teacher: Recommender | None,
+        tutors: Mapping[str, SequenceModel] | None = None,
     ) -> None:
-        """`teacher` is the given teacher's model.
+        """`teacher` is the given teacher's model; `tutors` are those of the recipe, by name.
 
         Raises:
             ConfigError: an objective names somebody who is not there.
@@ -30,7 +31,9 @@ class Voices(nn.Module):
         super().__init__()
         named = {term.companion.who: term.companion for term in objectives if term.companion}
         self._number = {who: number for number, who in enumerate(named)}
-        self._speakers = nn.ModuleList(one.speaker(student, teacher) for one in named.values())
+        self._speakers = nn.ModuleList(
+            one.speaker(student, one.whom(teacher, tutors or {})) for one in named.values()
+        )
         self._learning = [one for one in named.values() if self.of(one).learns]
 
     def of(self, companion: Companion) -> Speaker:

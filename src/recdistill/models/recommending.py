@@ -69,7 +69,7 @@ def _questions(
             "Give histories=[[item, item], …] or users=[user, …].",
         )
     if histories is not None:
-        return pl.Series(range(len(histories)), dtype=pl.Int64), _encode(
+        return pl.Series(range(len(histories)), dtype=pl.Int64), encode_histories(
             histories, model.vocabulary
         )
     if model.dataset is None:
@@ -83,7 +83,7 @@ def _questions(
     return names, model.dataset.train.histories.take(dense.astype(np.int64))
 
 
-def _encode(histories: Sequence[RawIds], vocabulary: Vocabulary) -> Sequences:
+def encode_histories(histories: Sequence[RawIds], vocabulary: Vocabulary) -> Sequences:
     """Dense histories; items that are not in the catalogue say nothing and are passed over."""
     rows = [vocabulary.encode(history) for history in histories]
     return Sequences.from_lists([row[row >= 0].tolist() for row in rows])

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal, Self
 
 import numpy as np
+import polars as pl
 import torch
 from jaxtyping import Float, Int64
 from pydantic import Field, PositiveInt, model_validator
@@ -14,10 +15,12 @@ from torch import Tensor, nn
 from recdistill.data.batches import pack
 from recdistill.data.dataset import Dataset
 from recdistill.data.sequences import Sequences
-from recdistill.data.vocabulary import Vocabulary
+from recdistill.data.vocabulary import RawIds, Vocabulary
+from recdistill.errors import ConfigError
 from recdistill.models.fitting import fit
 from recdistill.models.item_encoders import IdItemsConfig, ItemsConfig, item_encoder
 from recdistill.models.losses import LossConfig, Softmax
+from recdistill.models.outcomes import OutcomeHeads, Outcomes, names_of
 from recdistill.models.recommender import SequenceModel
 from recdistill.models.transformer import Block, ByteDropout, Runs
 from recdistill.settings import Settings
@@ -45,6 +48,8 @@ class SASRecConfig(Settings):
     """Where item vectors come from."""
     loss: LossConfig = Softmax()
     """What `fit` lowers."""
+    outcomes: Outcomes = Field(default=(), exclude_if=lambda given: not given)
+    """What it tells of an event beside which item it is; each is a head, which terms of the kind `outcome` teach."""
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> SASRecConfig:
@@ -72,6 +77,7 @@ class SASRecNetwork(nn.Module):
             for _ in range(config.blocks)
         )
         self.norm = nn.LayerNorm(config.width)
+        self.outcomes = OutcomeHeads(config.outcomes, config.width)
         self.register_buffer("start", torch.zeros(config.width))
 
     def forward(
@@ -163,7 +169,17 @@ class SASRec(SequenceModel):
         training: TrainingConfig | None = None,
         run: RunOptions | None = None,
     ) -> Self:
-        """Learn the next item of every training history; the best validated state is kept."""
+        """Learn the next item of every training history; the best validated state is kept.
+
+        Raises:
+            ConfigError: the model has heads for outcomes, of which the next item tells nothing.
+        """
+        if self.config.outcomes:
+            raise ConfigError(
+                f"`fit` learns the next item only; it would leave {' and '.join(names_of(self.config.outcomes))} "
+                "untaught.",
+                "Train with `distill`, by a term `{kind: outcome, head: …}` for each; as a teacher, under `tutors`.",
+            )
         fit(self, dataset, self.config.loss, training, run)
         return self
 
@@ -186,6 +202,25 @@ class SASRec(SequenceModel):
         """
         table = self.item_table() if table is None else table
         return self.network(table, batch.items, batch.places, batch.runs, gates)
+
+    def outcomes(self, histories: Sequence[RawIds], items: RawIds) -> pl.DataFrame:
+        """What would come of one item for each history.
+
+        Args:
+            histories: raw item ids, oldest first; items that the catalogue lacks are passed over.
+            items: raw item ids, one for each history.
+
+        Returns:
+            A frame `user_id` (the row number), `item_id`, and a column for each head: `rating` on the scale of
+            ratings, `like` as a probability.
+
+        Raises:
+            ConfigError: the model has no heads, or there are not as many items as histories.
+            DataError: an item is unknown; the message names the nearest known one.
+        """
+        from recdistill.models import foretelling
+
+        return foretelling.frame(self, histories, items)
 
     @torch.no_grad()
     def states(self, histories: Sequences) -> Float[Tensor, "rows width"]:

@@ -59,7 +59,9 @@ class TrainingConfig(Settings):
     """Validations without improvement before stopping; `None` never stops early."""
     validate_every: PositiveInt = 1
     """Epochs between validations."""
-    metric: Literal["ndcg@10"] = "ndcg@10"
+    metric: Literal["ndcg@10", "rating", "like"] = "ndcg@10"
+    """What validations measure: the ranking, or how well a head of the model tells an outcome (−RMSE of ratings,
+    −log-loss of likes)."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto` takes bfloat16 only where the hardware multiplies it natively."""
 

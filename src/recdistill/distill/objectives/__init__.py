@@ -31,6 +31,7 @@ from recdistill.distill.objectives.margin_mse import MarginMSE
 from recdistill.distill.objectives.masked_generation import MaskedGeneration
 from recdistill.distill.objectives.mse import MSE
 from recdistill.distill.objectives.next_item import NextItem
+from recdistill.distill.objectives.outcome import Outcome
 from recdistill.distill.objectives.popularity_groups import PopularityGroups
 from recdistill.distill.objectives.ranking import Ranking
 from recdistill.distill.objectives.relation import Relation
@@ -67,7 +68,8 @@ AnyObjective = Annotated[
     | AttentionMap
     | ValueRelation
     | InputGradient
-    | Counterfactual,
+    | Counterfactual
+    | Outcome,
     Discriminator("kind"),
 ]
 
@@ -95,6 +97,7 @@ __all__ = [
     "MaskedGeneration",
     "NextItem",
     "Objective",
+    "Outcome",
     "PopularityGroups",
     "Ranking",
     "Relation",
