@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from recdistill.distill import Recipe, distill
 from recdistill.distill.course import Course
 from recdistill.distill.distiller import _identity
+from recdistill.distill.lookup import lookups
 from recdistill.distill.objectives import KL, NextItem, Outcome
 from recdistill.distill.phases import Phase, Tutor
 from recdistill.errors import ConfigError, DataError
@@ -72,8 +73,6 @@ def test_tutors_are_trained_first_and_then_heard(tiny_dataset, signals):
         judged = TRAINING.model_copy(update={"metric": one.objectives[0].head})
         distill(made, tiny_dataset, None, list(one.objectives), judged)
         tutors[one.name] = made
-    from recdistill.distill.lookup import lookups
-
     heard = lookups(signals, tiny_dataset, TWO.needs)
     further = _identity(by_hand, tiny_dataset, signals, TWO)
     course = Course(by_hand, tiny_dataset, heard, TRAINING, RunOptions(), further, None, tutors)
@@ -197,22 +196,24 @@ def test_tutors_may_be_heard_in_any_phase(wherever):
     assert Recipe.of({"phases": [Phase(), phase], "tutors": [tutor()]}).tutors
 
 
-def test_a_tutor_without_the_head_is_refused_before_training(tiny_dataset, monkeypatch):
+@pytest.mark.parametrize(
+    ("model", "objective", "said"),
+    [
+        ({"outcomes": []}, {"kind": "next-item"}, "'taught-rating' needs a head for 'rating'"),
+        ({"history": 5}, {"kind": "next-item"}, "sees 5 items"),
+        ({}, {"kind": "outcome", "head": "like"}, "head for 'like', which the student lacks"),
+    ],
+)
+def test_tutors_that_cannot_teach_are_refused_before_training(
+    tiny_dataset, monkeypatch, model, objective, said
+):
     monkeypatch.setattr(Trainer, "fit", lambda *given: pytest.fail("trained"))
-    described = tutor(objectives=[{"kind": "next-item"}])
-    described["model"]["outcomes"] = []
+    described = tutor(objectives=[objective])
+    described["model"] |= model
     recipe = {"objectives": [NextItem(), hearing()], "tutors": [described]}
-    with pytest.raises(ConfigError, match="'taught-rating' needs a head for 'rating'"):
-        distill(new_student(tiny_dataset), tiny_dataset, None, recipe, TRAINING)
-    with pytest.raises(ConfigError, match="sees 5 items"):
-        described["model"] |= {"outcomes": ["rating"], "history": 5}
-        distill(new_student(tiny_dataset), tiny_dataset, None, recipe, TRAINING)
-    with pytest.raises(
-        ConfigError, match="'outcome' needs a head for 'like', which the student lacks"
-    ):
-        described["model"] |= {"history": 10}
-        described["objectives"] = [{"kind": "outcome", "head": "like"}]
-        distill(new_student(tiny_dataset), tiny_dataset, None, recipe, TRAINING)
+    student = new_student(tiny_dataset)
+    with pytest.raises(ConfigError, match=said):
+        distill(student, tiny_dataset, None, recipe, TRAINING)
 
 
 @pytest.mark.parametrize("who", ["student", "tutor"])

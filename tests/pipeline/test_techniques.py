@@ -67,7 +67,8 @@ def test_students_of_few_labels_have_twins_of_the_same_labels(few_labels):
 @pytest.mark.parametrize("union", [AnyObjective, AnyFilter, AnyView, Weighting])
 def test_everything_that_a_recipe_may_name_is_a_technique(recipes, few_labels, union):
     assert len(kinds(union)) > 2
-    studied = [recipe.model_dump(mode="json") for recipe in few_labels.values()]
+    tasks = [load_config(path, []).recipe for path in sorted(HOME.glob("tasks/*.yaml"))]
+    studied = [recipe.model_dump(mode="json") for recipe in (*few_labels.values(), *tasks)]
     assert kinds(union) - named([*recipes.values(), *studied]) == set()
 
 

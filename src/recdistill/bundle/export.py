@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import logging
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -28,8 +29,10 @@ from recdistill.bundle.students import model_entry, scorer_of
 from recdistill.data.dataset import Dataset
 from recdistill.errors import BundleError, ConfigError, nearest
 from recdistill.files import atomic_folder
+from recdistill.models.outcomes import heads_of
 from recdistill.models.recommender import Recommender
 
+_log = logging.getLogger(__name__)
 PRECISIONS = ("float32",)
 FEWEST_CHECKS = 1_000
 
@@ -64,6 +67,11 @@ def export(
         MissingExtraError: the ONNX packages are not installed.
     """
     _check_request(student, dataset, precision, checks)
+    if left := heads_of(student.network).names:
+        _log.warning(
+            "The bundle ranks items; the heads for %s stay behind. `Recommender.load` has them.",
+            " and ".join(left),
+        )
     scorer = scorer_of(student)
     model = to_onnx(scorer)
     agreement = require_agreement(

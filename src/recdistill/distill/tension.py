@@ -96,6 +96,7 @@ def tension(
     moment: Moment,
     look: Look | None = None,
     teacher: Recommender | None = None,
+    tutors: Mapping[str, SequenceModel] | None = None,
 ) -> Tension:
     """The gradients of all terms at the student as it is, term by term.
 
@@ -107,6 +108,7 @@ def tension(
         moment: at which schedules are read.
         look: how much of the data is looked at.
         teacher: for terms that ask one inside the step.
+        tutors: for such terms too, by name.
     """
     look = look or Look()
     source = TrainingBatches(dataset.train.histories, student.history, look.rows, seed=0)
@@ -117,7 +119,7 @@ def tension(
     student.network.eval()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        losses = [_alone(one, student, dataset, heard, teacher) for one in objectives]
+        losses = [_alone(one, student, dataset, heard, teacher, tutors) for one in objectives]
         for loss in losses:
             _settle(loss, batches, moment, look.steps)
         common = _held_out(student, dataset, look.cases, device, moment)
@@ -138,12 +140,21 @@ def _alone(
     dataset: Dataset,
     heard: Mapping[str, Lookup],
     teacher: Recommender | None = None,
+    tutors: Mapping[str, SequenceModel] | None = None,
 ) -> DistillationLoss:
     """The loss of one term, with weight 1."""
     counts = np.bincount(dataset.train.items, minlength=dataset.num_items)
-    popularity = torch.from_numpy(counts).float().to(student.item_table().device)
+    device = student.item_table().device
     plain = objective.model_copy(update={"weight": 1.0})
-    return DistillationLoss(student, [plain], heard, popularity, teacher=teacher).eval()
+    return DistillationLoss(
+        student,
+        [plain],
+        heard,
+        torch.from_numpy(counts).float().to(device),
+        teacher=teacher,
+        ratings=torch.from_numpy(dataset.train.next_ratings).to(device),
+        tutors=tutors,
+    ).eval()
 
 
 def _settle(

@@ -134,4 +134,12 @@ def _tension(
     moment = Moment(min(done, epochs), epochs + 1, done, {log.metric: log.best or 0.0})
     teacher = pipeline.teacher.recommender
     terms = [term for term in terms if not isinstance(term.companion, Peer)]  # it was left behind
-    return tension(best.model, pipeline.dataset, terms, heard, moment, teacher=teacher)
+    return tension(
+        best.model,
+        pipeline.dataset,
+        terms,
+        heard,
+        moment,
+        teacher=teacher,
+        tutors=best.tutors,
+    )

@@ -69,7 +69,9 @@ class Pipeline:
         settings = self.config.dataset
         key = stage_key(input_identity(open_log(settings), settings))
         outcome = self.stage(Stage("dataset", key, lambda folder: void(prepare(settings, folder))))
-        return read_dataset(outcome.folder)
+        dataset = read_dataset(outcome.folder)
+        arms.require_outcomes(self.config, dataset)
+        return dataset
 
     def _begin(self) -> None:
         self.folder.note("run")

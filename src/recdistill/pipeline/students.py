@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,11 +12,12 @@ from recdistill import teachers
 from recdistill.config.tree import RunConfig
 from recdistill.data.dataset import Dataset
 from recdistill.distill import distill
-from recdistill.distill.course import OWN_SIGNALS
+from recdistill.distill.course import MODEL, OWN_SIGNALS, TUTORS
 from recdistill.distill.phases import Assistant
 from recdistill.distill.recipe import Recipe
 from recdistill.files import content_hash, file_sha256, read_json, write_json
-from recdistill.models.recommender import Recommender
+from recdistill.models.outcomes import bases
+from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.models.sasrec import SASRec
 from recdistill.pipeline import item_features
 from recdistill.settings import Settings
@@ -25,7 +27,6 @@ from recdistill.training.options import RunOptions, TrainingConfig
 if TYPE_CHECKING:
     from recdistill.signals.collection import Signals
 
-MODEL = "model"
 LOG = "training.json"
 
 
@@ -91,11 +92,19 @@ def undistilled(recipe: Recipe) -> Arm:
 
 @dataclass(frozen=True)
 class Trained:
-    """A student of one seed, as its stage left it."""
+    """A student of one seed, as its stage left it.
+
+    Attributes:
+        model: the student.
+        log: how it learned.
+        identity: a hash of what it learned.
+        tutors: those it heard, by name.
+    """
 
     model: Recommender
     log: TrainingLog
     identity: str
+    tutors: Mapping[str, SequenceModel] = field(default_factory=dict[str, SequenceModel])
 
 
 @dataclass(frozen=True)
@@ -109,6 +118,16 @@ class Students:
     def best(self) -> Trained:
         """The distilled student with the best validation; of equals the first."""
         return max(self.student, key=lambda trained: trained.log.best or float("-inf"))
+
+
+def require_outcomes(config: RunConfig, dataset: Dataset) -> None:
+    """Refuse heads of which the log tells nothing, before a teacher is trained.
+
+    Raises:
+        DataError: naming them.
+    """
+    for model in (config.student, *(tutor.model for tutor in config.recipe.tutors)):
+        bases(model.outcomes, dataset)
 
 
 def train(
@@ -154,6 +173,7 @@ def load(folder: Path, dataset: Dataset) -> Trained:
         model,
         TrainingLog.from_dict(read_json(folder / LOG)),
         content_hash([file_sha256(path) for path in files]),
+        {path.parent.name: _tutor(path) for path in sorted(folder.glob(f"{TUTORS}/*/{MODEL}"))},
     )
 
 
@@ -161,6 +181,12 @@ def copy(made: Path, folder: Path) -> None:
     """Take over a student that another stage of the same key made, whatever an interruption left in `folder`."""
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(made, folder)
+
+
+def _tutor(folder: Path) -> SequenceModel:
+    model = Recommender.load(folder)
+    assert isinstance(model, SequenceModel)
+    return model
 
 
 def clear_checkpoints(folder: Path) -> None:

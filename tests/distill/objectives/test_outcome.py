@@ -235,6 +235,7 @@ def test_it_shares_the_say_with_other_terms(kind):
         ({"head": "like", "temperature": 2.0}, "name whom under `of`"),
         ({"head": "rating", "of": "teacher", "temperature": 2.0}, "a rating has no"),
         ({"head": "like", "of": "itself"}, "its own answers"),
+        ({"head": "like", "of": "peer"}, "let a `tutor`"),
         ({"head": "stars"}, "'rating' or 'like'"),
         ({}, "head"),
     ],

@@ -82,6 +82,8 @@ class Outcome(Objective):
             )
         if self.of is not None and self.of.kind == "itself":
             raise ValueError("a head has nothing to learn from its own answers: name another `of`")
+        if self.of is not None and self.of.kind == "peer":
+            raise ValueError("a `peer` learns the next item only; let a `tutor` foretell outcomes")
         if self.head == "rating" and self.temperature != 1.0:
             raise ValueError("a rating has no `temperature`; drop it")
         return self
