@@ -76,6 +76,5 @@ def test_what_nobody_rated_is_learned_from_who_knows(world, nature):
         distill(student, world, None, {"objectives": terms}, TRAINING, teacher=nature)
         errors[name] = wrong(student, nature, world)
 
-    print(errors)
     assert errors["everywhere"] < 0.8 * errors["observed"]
     assert errors["everywhere"] < 0.8 * errors["at ratings"]

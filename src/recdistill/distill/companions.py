@@ -208,9 +208,7 @@ class Itself(Companion):
 
 
 AnyCompanion = Annotated[
-    Annotated[
-        Teacher | Member | Tutor | Peer | Average | Itself, Discriminator("kind")
-    ],
+    Annotated[Teacher | Member | Tutor | Peer | Average | Itself, Discriminator("kind")],
     KindInShort,
 ]
 """Who speaks inside the step: a name, or `{kind: …}` with its settings."""
