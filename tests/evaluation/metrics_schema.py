@@ -104,6 +104,16 @@ class Inheritance(Shape):
     gap: float | None = None
 
 
+class OutcomeDifference(Difference):
+    of: Literal["squared_error", "log_loss"]
+
+
+class Outcome(Shape):
+    cases: int = Field(gt=0)
+    models: dict[str, Optional]
+    difference: OutcomeDifference | None = None
+
+
 class MetricsDocument(Shape):
     format: Literal[1]
     models: dict[str, Values]
@@ -118,6 +128,7 @@ class MetricsDocument(Shape):
     slices: Slices
     agreement: dict[Literal["student", "student_without_distillation"], Values]
     inheritance: dict[Literal["teacher", "student", "student_without_distillation"], Inheritance]
+    outcomes: dict[Literal["rating", "like"], Outcome] = {}
     costs: dict[str, Costs]
     labelling: dict[str, float | int | None]
     notes: list[str]

@@ -24,6 +24,7 @@ def document(
     labelling: Mapping[str, Any],
     notes: Iterable[str],
     inheritance: Mapping[str, Mapping[str, float]],
+    outcomes: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Everything that an evaluation found, as plain data without a NaN."""
     found = transfer(evaluation)
@@ -45,6 +46,7 @@ def document(
         "slices": slices(evaluation),
         "agreement": agreement(evaluation),
         "inheritance": {role: dict(values) for role, values in inheritance.items()},
+        "outcomes": dict(outcomes),
         "costs": {role: cost.facts() for role, cost in evaluation.costs.items()},
         "labelling": dict(labelling),
         "notes": list(notes),

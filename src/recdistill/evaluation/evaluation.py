@@ -86,6 +86,7 @@ class Evaluation:
         labelling: Mapping[str, Any] | None = None,
         notes: Iterable[str] = (),
         inheritance: Mapping[str, Mapping[str, float]] | None = None,
+        outcomes: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """The content of `metrics.json` (see `docs/metrics.md`).
 
@@ -94,10 +95,13 @@ class Evaluation:
             labelling: what the teacher's signals cost (see `cost.labelling`).
             notes: what the run advised of its configuration, a sentence each.
             inheritance: what students have of their teacher beside its lists (see `inheritance.inheritance`).
+            outcomes: what heads beside the ranking are worth (see `outcomes.outcomes`).
         """
         from recdistill.evaluation.document import document
 
-        return document(self, timing or {}, labelling or {}, notes, inheritance or {})
+        return document(
+            self, timing or {}, labelling or {}, notes, inheritance or {}, outcomes or {}
+        )
 
     def save(self, folder: Path | str) -> Path:
         """Write `metrics.json` into `folder`.

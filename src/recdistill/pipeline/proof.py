@@ -11,11 +11,12 @@ from recdistill.evaluation import roles
 from recdistill.evaluation.cost import labelling
 from recdistill.evaluation.examples import examples
 from recdistill.evaluation.inheritance import inheritance
-from recdistill.evaluation.protocol import Models, evaluate
+from recdistill.evaluation.outcomes import outcomes
+from recdistill.evaluation.protocol import Models, by_role, evaluate
 from recdistill.evaluation.report import Curve, Story, save_report
 from recdistill.files import read_json
 from recdistill.models.popularity import Popularity
-from recdistill.models.recommender import Recommender
+from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.pipeline.controls import controls
 from recdistill.pipeline.students import Students, Trained
 from recdistill.teachers.base import RecommenderBacked
@@ -45,6 +46,7 @@ def prove(pipeline: Pipeline, folder: Path) -> None:
             *controls(config),
         ],
         inheritance(models, dataset, evaluation, pipeline.run.progress),
+        outcomes({**by_role(models, dataset), **tutors(students)}, evaluation),
     )
     story = Story(
         title=dataset.name,
@@ -77,6 +79,12 @@ def _members(teacher: RecommenderBacked) -> dict[str, Recommender]:
         return {}
     names = [member["name"] for member in teacher.notes["members"] if member["weight"] > 0]
     return dict(zip(names, together.members, strict=True))
+
+
+def tutors(students: Students) -> dict[str, list[SequenceModel]]:
+    """Whom the students heard beside their teacher; every seed had its own."""
+    names = students.student[0].tutors
+    return {f"tutor/{name}": [one.tutors[name] for one in students.student] for name in names}
 
 
 def remarks(teacher: RecommenderBacked) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ from recdistill.evaluation.report.examples import examples
 from recdistill.evaluation.report.facts import facts
 from recdistill.evaluation.report.inheritance import inheritance
 from recdistill.evaluation.report.learning import learning
+from recdistill.evaluation.report.outcomes import outcomes
 from recdistill.evaluation.report.protocol import protocol
 from recdistill.evaluation.report.reading import part
 from recdistill.evaluation.report.slices import slices
@@ -82,6 +83,7 @@ def _views(metrics: Mapping[str, Any], story: Story) -> dict[str, Any]:
         "inheritance": inheritance(
             part(metrics, "agreement"), part(metrics, "inheritance"), judged.metric
         ),
+        "outcomes": outcomes(part(metrics, "outcomes")),
         "choosing": choosing(story.choice),
         "costs": costs(metrics),
         "effort": effort(metrics),

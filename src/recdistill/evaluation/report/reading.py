@@ -39,6 +39,8 @@ def model_label(key: str) -> str:
     """How a person calls a model of `metrics["models"]`."""
     if key.startswith(f"{TEACHER}/"):
         return f"Teacher: {key.split('/', 1)[1]}"
+    if key.startswith("tutor/"):
+        return f"Tutor: {key.split('/', 1)[1]}"
     return _LABELS.get(key, key.replace("_", " ").replace("-", " "))
 
 
