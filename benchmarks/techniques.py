@@ -1,9 +1,10 @@
 """Every technique on one dataset, with one teacher, one student and one undistilled twin: the leaderboard.
 
-    python benchmarks/techniques.py [--size small|full] [--runs FOLDER] [--threads N] [NAME …]
+    python benchmarks/techniques.py [--size small|full] [--trials N] [--runs FOLDER] [--threads N] [NAME …]
 
 `small` is MovieLens 100K by global time; `full` is Amazon Beauty, each user's last two events held out (for
-validation and test), with `recipes/techniques/beauty/base.yaml` in the place of the base. NAMEs are techniques of
+validation and test), with `recipes/techniques/beauty/base.yaml` in place of the base. With `--trials`, each is tuned
+first, and so is the undistilled student, with so many trials of a quarter of the epochs. NAMEs are techniques of
 `recipes/techniques/` (those of a folder beside the base, such as `beauty/`, come first); all when none is given. With
 `full`, `docs/leaderboard.md` is written anew. Interrupted, the next call goes on; a technique that is added costs its
 own students only.
@@ -20,6 +21,7 @@ from common import ROOT, Claim, finish
 
 from recdistill.config.tree import load_config
 from recdistill.distill.recipe import Recipe
+from recdistill.distill.tuning import Budget
 from recdistill.files import write_text
 from recdistill.pipeline.contest import Contest
 from recdistill.pipeline.pipeline import Pipeline, circumstances
@@ -48,13 +50,16 @@ def techniques(homes: Iterable[Path], names: Iterable[str]) -> dict[str, Recipe]
     return {name: load_config(found[name], []).recipe for name in (*names,) or found}
 
 
-def contest(size: str, names: Iterable[str], runs: Path, threads: int | None) -> Contest:
-    """The contest of `names` on the data of `size`."""
+def contest(
+    size: str, names: Iterable[str], runs: Path, threads: int | None, trials: int | None = None
+) -> Contest:
+    """The contest of `names` on the data of `size`, tuned with so many `trials` each."""
     homes = HOMES[size]
     config = load_config(homes[0] / "base.yaml", [])
     run = circumstances(None, threads, quiet=False)
     pipeline = Pipeline(config, RunFolder(runs / f"techniques-{size}"), run)
-    return Contest(pipeline, techniques(homes, names))
+    budget = Budget(trials=trials) if trials else None
+    return Contest(pipeline, techniques(homes, names), budget)
 
 
 def rows(board: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
@@ -99,11 +104,12 @@ def claims(board: Mapping[str, Any], size: str) -> Iterable[Claim]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", choices=HOMES, default="small")
+    parser.add_argument("--trials", type=int, default=None)
     parser.add_argument("--runs", type=Path, default=ROOT / "runs")
     parser.add_argument("--threads", type=int, default=None)
     parser.add_argument("names", nargs="*", metavar="NAME")
     given = parser.parse_args()
-    found = contest(given.size, given.names, given.runs, given.threads)
+    found = contest(given.size, given.names, given.runs, given.threads, given.trials)
     with found.pipeline.folder.locked():
         board = found.judge()
     if given.size == "full":

@@ -14,7 +14,10 @@ import yaml
 
 from recdistill.cli.app import run
 from recdistill.distill.recipe import Recipe
+from recdistill.distill.tuning import Budget
 from recdistill.evaluation.report.wording import percent
+from recdistill.pipeline.contest import open_contest
+from recdistill.pipeline.pipeline import circumstances
 from recdistill.pipeline.students import technique
 from recdistill.training.options import TrainingConfig
 
@@ -137,6 +140,24 @@ def test_pages_say_the_budget_and_what_it_bought(finished):
         assert "had 4 trials on validation" in page
         assert f"{percent(0.4)} of the epochs" in page
         assert all(one["chosen"] in html.unescape(page) for one in tunings(finished).values())
+
+
+def test_tuning_never_opens_the_test(finished, recipes, tmp_path, monkeypatch):
+    """With the test out of reach everything is tuned and trained; only the leaderboard cannot be made."""
+    copied = shutil.copytree(finished, tmp_path / "copy")
+    for tuned in ("trials/soft", f"finals/{TWIN}", "students", "choices", "leaderboard"):
+        shutil.rmtree(copied / tuned)
+
+    def opened(folder):
+        raise PermissionError("the test was opened")
+
+    monkeypatch.setattr("recdistill.evaluation.protocol.open_test", opened)
+    alone = circumstances(None, None, quiet=True)
+    contest = open_contest(recipes, copied, [], alone, Budget(trials=4, share=0.4))
+    with contest.pipeline.folder.locked():
+        assert set(contest.students) == {TWIN, *RECIPES}
+        with pytest.raises(PermissionError, match="the test was opened"):
+            contest.judge()
 
 
 def test_a_second_comparison_trains_nothing(finished, recipes, tmp_path):
