@@ -15,13 +15,13 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import kl_div
 
 from recdistill.distill.output import Output
 from recdistill.distill.speakers import Lesson, Speaker
 from recdistill.models.internals import precise
 from recdistill.models.logits import Logits, chunked
 from recdistill.models.losses import softmax
+from recdistill.models.products import product
 from recdistill.models.recommender import SequenceModel
 from recdistill.training.step import TorchBatch
 
@@ -66,9 +66,32 @@ class _Comparison:
         return torch.stack([right, self.weight * self._divergence(logits, part)])
 
     def _divergence(self, logits: Logits, part: slice) -> Float[Tensor, ""]:
-        """T² · KL from the student, over the whole catalogue."""
-        heat, states, table = self.temperature, self.student.states, self.student.table
+        """T² · KL from the student, over the whole catalogue: Σ q log q − Σ q z / T + log Σ exp(z / T)."""
+        heat, chances, bits = self.temperature, *self._believed(part)
+        crossed = _dot(chances, logits.full()) / heat
+        return (
+            heat**2
+            * (bits - crossed + logits.log_normaliser(heat)).sum()
+            / len(self.student.states)
+        )
+
+    @torch.no_grad()
+    def _believed(
+        self, part: slice
+    ) -> tuple[Float[Tensor, "positions items"], Float[Tensor, " positions"]]:
+        """q of the student, and Σ q log q."""
+        states, table = self.student.states[part], self.student.table
         with torch.autocast(states.device.type, enabled=False):
-            theirs = torch.log_softmax(precise(states[part]) @ precise(table).T / heat, 1)
-        own = logits.full() / heat - logits.log_normaliser(heat)[:, None]
-        return heat**2 * kl_div(own, theirs, reduction="sum", log_target=True) / len(states)
+            scaled = product(precise(states) / self.temperature, precise(table))
+            chances = torch.softmax(scaled, 1)
+            normaliser = (
+                scaled.amax(1) - chances.amax(1).log()
+            )  # log q = z − log Σ exp z, of the best item too
+            return chances, _dot(chances, scaled) - normaliser
+
+
+def _dot(
+    one: Float[Tensor, "positions items"], other: Float[Tensor, "positions items"]
+) -> Float[Tensor, " positions"]:
+    """The products of each pair of rows, without a third matrix."""
+    return torch.bmm(one[:, None], other[:, :, None])[:, 0, 0]
