@@ -146,7 +146,9 @@ def test_positions_without_a_next_item_are_learned_from_the_student_only():
 def test_terms_that_name_the_same_peer_share_it_and_another_name_is_another():
     student = model()
     named = [Peer(), Peer(k=3), Peer(name="second"), Peer(weight=0.5, name="third")]
-    voices = Voices([KL(of=one, name=one.who + str(one.k)) for one in named], student, None)
+    voices = Voices(
+        [KL(of=one, name=one.who + str(one.k)) for one in named], student, None
+    ).double()
     assert voices.of(named[0]) is voices.of(named[1])
     networks = [voices.of(one).model.network for one in named[1:]]
     tables = [network.items() for network in networks]
