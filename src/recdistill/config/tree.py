@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
+from recdistill.config.continuing import Continues
 from recdistill.config.located import LocatedYaml
 from recdistill.config.refusals import refusal
 from recdistill.data.configuration import DatasetConfig
@@ -52,6 +53,8 @@ class RunConfig(Settings):
     bundle: BundleConfig = BundleConfig()
     trackers: tuple[TrackerName, ...] = ("tensorboard",)
     """Where training curves go besides `log.jsonl`; they do not change the result."""
+    continues: Continues | None = Field(default=None, exclude_if=lambda given: given is None)
+    """The earlier run from which this one goes on, on a log that has grown."""
 
 
 def load_config(path: Path, assignments: list[str]) -> RunConfig:

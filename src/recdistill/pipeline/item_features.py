@@ -5,15 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 
 from recdistill.data.dataset import Dataset
 from recdistill.files import atomic_path, file_sha256, write_json
+from recdistill.models.growing import grown
 from recdistill.models.item_encoders import fill
+from recdistill.models.recommender import Recommender
 from recdistill.models.sasrec import SASRec, SASRecConfig
 from recdistill.pipeline.stages import Stage
 from recdistill.teachers.features import ItemSource
+from recdistill.teachers.reading_on import as_before
 from recdistill.teachers.stand_in import hollow
 from recdistill.training.options import RunOptions
 
@@ -65,6 +69,26 @@ def write(
 def put(folder: Path, student: SASRec) -> None:
     """Make the items of a new student from what `write` left."""
     fill(student.network.items, load_file(folder / FEATURES)["features"])
+
+
+def warm(start: Recommender, dataset: Dataset, features: Path | None, seed: int) -> SASRec:
+    """The student of an earlier run for the catalogue of `dataset`; new items are made from what `write` left, as the
+    student would have read it then.
+
+    Raises:
+        CheckpointError: it cannot be carried over.
+        ConfigError: the items are made from something else now.
+    """
+    rows = None
+    if features:
+        places = start.vocabulary.encode(dataset.vocabulary.ids).astype(np.int64)
+        now = load_file(features / FEATURES)["features"].numpy()
+        before = start.network.get_buffer("items.features").numpy()
+        rows = torch.from_numpy(as_before(now, before, places))
+    student = grown(start, dataset.vocabulary, rows, seed)
+    assert isinstance(student, SASRec)
+    student.dataset = dataset
+    return student
 
 
 def identity(folder: Path) -> str:

@@ -29,6 +29,7 @@ from recdistill.progress import SilentProgress, progress_for
 from recdistill.training.options import RunOptions
 
 if TYPE_CHECKING:
+    from recdistill.pipeline.former import FormerRun
     from recdistill.signals.collection import Signals
     from recdistill.teachers.base import RecommenderBacked
 
@@ -65,13 +66,23 @@ class Pipeline:
     @cached_property
     def dataset(self) -> Dataset:
         """The prepared data."""
+        former = self.former  # refused before anything is made
         self._begin()
         settings = self.config.dataset
         key = stage_key(input_identity(open_log(settings), settings))
         outcome = self.stage(Stage("dataset", key, lambda folder: void(prepare(settings, folder))))
         dataset = read_dataset(outcome.folder)
         arms.require_outcomes(self.config, dataset)
+        if former:
+            former.check(dataset)
         return dataset
+
+    @cached_property
+    def former(self) -> FormerRun | None:
+        """The earlier run from which this one goes on."""
+        from recdistill.pipeline.former import FormerRun
+
+        return FormerRun(self.config, self.folder.path) if self.config.continues else None
 
     def _begin(self) -> None:
         self.folder.note("run")
@@ -90,15 +101,19 @@ class Pipeline:
         """The fitted teacher."""
         from recdistill.teachers import besides, load_teacher, make_teacher
 
-        dataset, settings = self.dataset, self.config.teacher
+        dataset, settings, former = self.dataset, self.config.teacher, self.former
+        origin = former.teacher_facts if former else []
         _ = self.features  # whatever is wrong with them is told before training
 
         def fit(folder: Path) -> None:
-            teacher = make_teacher(settings).fit(dataset, self.options("teacher", folder))
+            teach = former.taught if former else make_teacher(settings).fit
+            teacher = teach(dataset, self.options("teacher", folder))
             teacher.save(folder)
             arms.clear_checkpoints(folder)
 
-        key = stage_key(dataset.fingerprint, settings.model_dump(mode="json"), *besides(settings))
+        key = stage_key(
+            dataset.fingerprint, settings.model_dump(mode="json"), *besides(settings), *origin
+        )
         return load_teacher(self.stage(Stage("teacher", key, fit)).folder, dataset)
 
     @cached_property
@@ -112,13 +127,23 @@ class Pipeline:
         about = DatasetIdentity(name=dataset.name, fingerprint=dataset.fingerprint)
         asked = [kind.model_dump(mode="json") for kind in kinds]
         who = teacher.identity().model_dump(mode="json")
-        key = stage_key(dataset.fingerprint, who, asked)
+        said = self.former.said(dataset) if self.former else None
+        key = stage_key(
+            dataset.fingerprint, who, asked, *([self.spoken(said.signals)] if said else [])
+        )
 
         def ask(folder: Path) -> None:
-            label(teacher, dataset, folder, kinds, progress=self.run.progress)
+            found = label(teacher, dataset, folder, kinds, self.run.progress, former=said)
+            if self.former and said:
+                self._tell_carried(self.former, found)
 
         folder = self.stage(Stage("signals", key, ask)).folder
         return Signals.open(folder, Expectation(about, teacher.identity()))
+
+    def _tell_carried(self, former: FormerRun, signals: Signals) -> None:
+        line = f"{former.counted(signals)}; about {former.saved(signals):.0f} s of labelling saved"
+        self.folder.note("carried", what=line)
+        self._tell(f"signals: {line}.")
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -154,6 +179,7 @@ class Pipeline:
         """A student of one arm and seed; one that another arm trained already is taken over."""
         signals = self.signals if arm.distilled else None
         spoken = self.spoken(signals) if signals else []
+        start = self.former.student(arm, seed) if self.former else None
         key = stage_key(
             self.dataset.fingerprint,
             self.config.student.model_dump(mode="json"),
@@ -163,6 +189,7 @@ class Pipeline:
             seed,
             spoken,
             *arms.besides(arm.recipe, self.features),
+            *([start.identity] if start else []),
         )
         name = f"{arm.folder}/seed-{seed}"
 
@@ -179,6 +206,7 @@ class Pipeline:
                 self.options(f"{arm.title}, seed {seed}", folder, seed),
                 self.teacher.recommender if arm.recipe.asks else None,
                 self.features,
+                start and start.model,
             )
 
         return arms.load(self.stage(Stage(name, key, make)).folder, self.dataset)

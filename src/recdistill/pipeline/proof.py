@@ -41,6 +41,7 @@ def prove(pipeline: Pipeline, folder: Path) -> None:
         timing,
         labelling(reader.manifest for reader in pipeline.signals.values()),
         [
+            *(pipeline.former.sentences(pipeline.signals) if pipeline.former else ()),
             *advice(pipeline.recipe, dataset, pipeline.signals),
             *remarks(pipeline.teacher),
             *controls(config),

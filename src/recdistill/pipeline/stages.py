@@ -80,6 +80,13 @@ class StageRunner:
                     return folder
         return None
 
+    def finished(self, name: str) -> Outcome | None:
+        """What became of a stage, whatever it was made from, if it is complete and undamaged; only looks."""
+        target, record = self.folder / name, _read_record(self._seal(name))
+        if not record.get("done") or _damage(target, record["files"]) is not None:
+            return None
+        return Outcome(target, made=False, seconds=record["seconds"])
+
     def _exchange(self, stage: Stage, target: Path, seal: Path) -> None:
         """Set what another configuration made aside, and take back what this one made before.
 

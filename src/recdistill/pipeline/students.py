@@ -13,9 +13,11 @@ from recdistill.config.tree import RunConfig
 from recdistill.data.dataset import Dataset
 from recdistill.distill import distill
 from recdistill.distill.course import MODEL, OWN_SIGNALS, TUTORS
+from recdistill.distill.initialise import TeacherInit
 from recdistill.distill.phases import Assistant
 from recdistill.distill.recipe import Recipe
 from recdistill.files import content_hash, file_sha256, read_json, write_json
+from recdistill.models.item_encoders import IdItems
 from recdistill.models.outcomes import bases
 from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.models.sasrec import SASRec
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
     from recdistill.signals.collection import Signals
 
 LOG = "training.json"
+STUDENT, TWIN = "student", "student-without-distillation"
+"""The folders of both arms of a run."""
 
 
 @dataclass(frozen=True)
@@ -50,6 +54,11 @@ class Arm:
     share: float = 1.0
     rate: float = 1.0
 
+    @property
+    def former(self) -> str:
+        """Where an earlier run keeps the students from which these go on: the distilled ones, or their twins."""
+        return STUDENT if self.distilled else TWIN
+
     def epochs(self, planned: int) -> int:
         """How many epochs that are where training has `planned` them; one at least."""
         return max(1, round(self.share * (self.recipe.epochs or planned)))
@@ -65,7 +74,7 @@ class Arm:
 
 def distilled(recipe: Recipe) -> Arm:
     """The students of a run."""
-    return Arm("student", "student", recipe)
+    return Arm("student", STUDENT, recipe)
 
 
 def technique(name: str, recipe: Recipe) -> Arm:
@@ -86,8 +95,7 @@ def final(name: str, recipe: Recipe) -> Arm:
 
 def undistilled(recipe: Recipe) -> Arm:
     """The twins of students that learn by `recipe`."""
-    title, folder = "student without distillation", "student-without-distillation"
-    return Arm(title, folder, recipe.untaught(), distilled=False)
+    return Arm("student without distillation", TWIN, recipe.untaught(), distilled=False)
 
 
 @dataclass(frozen=True)
@@ -139,15 +147,18 @@ def train(
     run: RunOptions,
     teacher: Recommender | None = None,
     features: Path | None = None,
+    start: Recommender | None = None,
 ) -> None:
-    """Train one student into `folder`; interrupted, it goes on from the checkpoints in there."""
-    settings = config.student.model_dump(mode="json", exclude={"kind"})
-    student = SASRec.for_dataset(dataset, seed=run.seed, **settings)
-    if features:
-        item_features.put(features, student)
+    """Train one student into `folder`; interrupted, it goes on from the checkpoints in there.
+
+    With a `start`, a student of an earlier run, it begins with what that one knew.
+    """
+    student = _begun(start, config, dataset, features, run)
     epochs = arm.epochs(config.training.epochs)
     training = arm.paced(config.training).model_copy(update={"epochs": epochs})
     recipe = arm.recipe.model_copy(update={"epochs": None})  # counted above
+    if start and not _inherits(recipe, student):
+        recipe = recipe.model_copy(update={"init": None})
     log = distill(student, dataset, signals, recipe, training, run, teacher)
     student.save(folder / MODEL)
     write_json(folder / LOG, log.to_dict())
@@ -162,6 +173,29 @@ def besides(recipe: Recipe, features: Path | None) -> list[str]:
         if isinstance(who, Settings) and not isinstance(who, Assistant):
             made += teachers.besides(who)
     return made
+
+
+def _begun(
+    start: Recommender | None,
+    config: RunConfig,
+    dataset: Dataset,
+    features: Path | None,
+    run: RunOptions,
+) -> SASRec:
+    """A student before it learns: a new one, or that of an earlier run for the catalogue of now."""
+    if start:
+        return item_features.warm(start, dataset, features, run.seed)
+    settings = config.student.model_dump(mode="json", exclude={"kind"})
+    student = SASRec.for_dataset(dataset, seed=run.seed, **settings)
+    if features:
+        item_features.put(features, student)
+    return student
+
+
+def _inherits(recipe: Recipe, student: SASRec) -> bool:
+    """Whether a student that goes on still takes something over: what its items are made of, which its teacher may
+    say otherwise now. Everything else that it began with is in its weights."""
+    return isinstance(recipe.init, TeacherInit) and not isinstance(student.network.items, IdItems)
 
 
 def load(folder: Path, dataset: Dataset) -> Trained:

@@ -131,8 +131,11 @@ class RecommenderBacked(ABC):
 
     def restore(self, model: Path, record: dict[str, Any]) -> Self:
         """Take over what `save` wrote; `load_teacher` calls it and checks the result."""
-        self.notes, self.texts = record["notes"], record["texts"]
-        self._recommender = self._read_model(model)
+        return self.take(self._read_model(model), record["notes"], record["texts"])
+
+    def take(self, recommender: Recommender, notes: dict[str, Any], texts: str | None) -> Self:
+        """Speak through a recommender that was fitted elsewhere, with what was found out then."""
+        self._recommender, self.notes, self.texts = recommender, notes, texts
         return self
 
     def _read_model(self, folder: Path) -> Recommender:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     Field,
@@ -101,10 +101,21 @@ class EnsembleTeacher(RecommenderBacked):
         return " + ".join(_member(config).name for config in self.config.members)
 
     def _fitted(self, dataset: Dataset, run: RunOptions) -> Recommender:
-        self.members = [
-            _member(config).fit(dataset, _run_of(run, number))
+        members = [
+            _member(config).fit(dataset, run_of_member(run, number))
             for number, config in enumerate(self.config.members)
         ]
+        return self._united(members, dataset, run)
+
+    def around(self, members: list[RecommenderBacked], dataset: Dataset, run: RunOptions) -> Self:
+        """An ensemble of members that are fitted already, calibrated and weighed on the validation of `dataset`."""
+        self._recommender = self._united(members, dataset, run)
+        return self
+
+    def _united(
+        self, members: list[RecommenderBacked], dataset: Dataset, run: RunOptions
+    ) -> Recommender:
+        self.members = members
         recommenders = [member.recommender for member in self.members]
         questions = Questions.ask(recommenders, dataset)
         temperatures = [
@@ -117,8 +128,7 @@ class EnsembleTeacher(RecommenderBacked):
         return united.recommender
 
     def _take_notes(self, temperatures: list[float], united: United) -> None:
-        texts = [member.texts for member in self.members if member.texts]
-        self.texts = content_hash(texts) if texts else None
+        self.texts = self.texts_of(self.members)
         self.notes = {
             "members": [
                 {
@@ -137,6 +147,12 @@ class EnsembleTeacher(RecommenderBacked):
             ],
             **united.notes,
         }
+
+    @staticmethod
+    def texts_of(members: list[RecommenderBacked]) -> str | None:
+        """A hash of the texts that members read; `None` if none does."""
+        texts = [member.texts for member in members if member.texts]
+        return content_hash(texts) if texts else None
 
     def _tell(self, run: RunOptions) -> None:
         if run.progress:
@@ -172,7 +188,7 @@ def _told_apart(names: list[str]) -> list[str]:
     ]
 
 
-def _run_of(run: RunOptions, number: int) -> RunOptions:
+def run_of_member(run: RunOptions, number: int) -> RunOptions:
     """Each member keeps its checkpoints in a folder of its own, and draws its own random numbers: two members with the
     same settings are two opinions."""
     folder = run.folder and run.folder / "members" / str(number)
