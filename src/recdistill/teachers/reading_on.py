@@ -20,6 +20,7 @@ _AGREES = 1e-2
 """A root mean square deviation from the features at most so many times theirs is the same feature."""
 
 Table = Float32[np.ndarray, "items features"]
+FormerTable = Float32[np.ndarray, "former_items features"]
 
 
 def read_on(
@@ -49,7 +50,7 @@ def read_on(
     return {**teacher.notes, **now.notes}, now.texts, rows
 
 
-def as_before(now: Table, before: Table, places: Int64[np.ndarray, " items"]) -> Table:
+def as_before(now: Table, before: FormerTable, places: Int64[np.ndarray, " items"]) -> Table:
     """Features of the catalogue of now, as they would have been made for the former one.
 
     Features are vectors that were centred and turned by what their catalogue was like. A larger catalogue turns them
