@@ -7,13 +7,20 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+import torch
 import yaml
-from growing_log import growing_source, settings
+from growing_log import both, growing_source, settings
+from safetensors.torch import save_file
 
 from recdistill.cli.app import run
 from recdistill.config.tree import load_config
+from recdistill.models.item_encoders import fill
+from recdistill.models.sasrec import SASRec
+from recdistill.pipeline import item_features
 from recdistill.pipeline.pipeline import Pipeline, open_pipeline
+from recdistill.teachers.features.standards import Standards
 
 SIGNALS = [{"kind": "top-k", "k": 8}, {"kind": "item-vectors"}]
 
@@ -232,3 +239,37 @@ def test_a_run_that_was_not_finished_or_is_this_one_is_refused(home, later, caps
 def test_a_run_that_goes_on_from_none_is_written_as_before(home):
     config = load_config(home / "former.yaml", [])
     assert "continues" not in config.model_dump(mode="json")
+
+
+def test_the_shipped_recipes_take_over_what_the_first_of_them_made():
+    folder = Path(__file__).parents[2] / "recipes" / "techniques" / "online"
+    former, anew, *others = (
+        load_config(folder / f"{name}.yaml", [])
+        for name in ("former", "anew", "kept-teacher", "updated-teacher")
+    )
+    assert former.dataset.filters.before is not None
+    for one in (anew, *others):
+        for section in ("teacher", "signals", "student", "recipe", "evaluation"):
+            assert getattr(one, section) == getattr(former, section), section
+        assert one.dataset == anew.dataset
+        assert one.dataset.filters.before is None
+    assert [one.continues and one.continues.run.name for one in others] == ["former", "former"]
+    assert [one.continues and one.continues.reuses for one in others] == [True, False]
+
+
+def test_students_made_of_content_read_new_items_as_they_read_the_old(tmp_path, make_source):
+    """Features of the larger catalogue are turned; new items get what the student would have read then."""
+    former, later = both(make_source, tmp_path)
+    vectors = np.random.default_rng(0).normal(size=(later.num_items, 4)).astype(np.float32)
+    places = later.vocabulary.encode(former.vocabulary.ids)
+    old, new = Standards.of(vectors[places], whiten=True), Standards.of(vectors, whiten=True)
+    items = {"kind": "vectors", "features": 4, "inner": None}
+    student = SASRec.for_dataset(former, width=8, blocks=1, history=6, items=items)
+    fill(student.network.items, torch.from_numpy(old.applied(vectors[places])).float())
+    (tmp_path / "features").mkdir()
+    stored = {"features": torch.from_numpy(new.applied(vectors)).float()}
+    save_file(stored, tmp_path / "features" / item_features.FEATURES)
+    warm = item_features.warm(student, later, tmp_path / "features", seed=0)
+    found = warm.network.get_buffer("items.features").numpy()
+    np.testing.assert_allclose(found, old.applied(vectors), atol=1e-4)
+    assert not np.allclose(found, new.applied(vectors), atol=1e-2)

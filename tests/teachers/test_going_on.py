@@ -145,7 +145,10 @@ def test_the_former_features_are_found_from_those_of_now():
     vectors = (make.normal(size=(90, 12)) @ make.normal(size=(12, 12))).astype(np.float32)
     vectors[60:] += 3.0  # new items are of another sort, so the standards differ
     old = Standards.of(vectors[:60], whiten=True)
-    now, before = Standards.of(vectors, whiten=True).applied(vectors), old.applied(vectors[:60])
+    now, before = (
+        standards.applied(vectors[:count]).astype(np.float32)
+        for standards, count in ((Standards.of(vectors, whiten=True), 90), (old, 60))
+    )
     order = make.permutation(90)  # where each item stands now
     table, places = now[order], np.where(order < 60, order, -1)
     table[3], before[places[5] if places[5] >= 0 else 0] = 0, 0  # nothing is known of these
