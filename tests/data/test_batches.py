@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from recdistill.data.batches import Batch, TrainingBatches, pack
 from recdistill.data.dataset import Dataset
+from recdistill.data.interactions import Interactions
 from recdistill.data.sequences import Sequences
 
 ROWS = st.lists(st.lists(st.integers(0, 30), max_size=12), min_size=1, max_size=10)
@@ -134,6 +136,29 @@ def test_events_are_rows_of_the_contexts(tiny_dataset: Dataset) -> None:
         history = contexts.histories[int(batch.events[position])]
         assert history[-1] == batch.items[position]
         assert len(history) >= batch.places[position] + 1
+
+
+def test_the_rating_of_every_target_is_found_by_its_event(tiny_dataset: Dataset) -> None:
+    train = tiny_dataset.train
+    given = [
+        dict(enumerate(train.ratings[start:stop].tolist()))
+        for start, stop in zip(train.offsets[:-1], train.offsets[1:], strict=True)
+    ]
+    expected = [rows.get(place + 1, np.nan) for rows in given for place in rows]
+    np.testing.assert_array_equal(train.next_ratings, np.array(expected, dtype=np.float32))
+    silent = replace(train, ratings=None)
+    assert np.isnan(silent.next_ratings).all()
+    # Users without events, at the ends and in between, and none at all.
+    sparse = Interactions(
+        np.array([0, 0, 2, 2, 3, 3]), train.items[:3], train.times[:3], train.ratings[:3]
+    )
+    np.testing.assert_array_equal(sparse.next_ratings, [train.ratings[1], np.nan, np.nan])
+    none = Interactions(
+        np.array([0]), *(part[:0] for part in (train.items, train.times, train.ratings))
+    )
+    assert len(none.next_ratings) == 0
+    batch = TrainingBatches(train.histories, 10, 16, 0).batch(0, 0)
+    assert np.array_equal(np.isnan(train.next_ratings[batch.events]), batch.targets < 0)
 
 
 def test_no_windows_no_steps() -> None:

@@ -177,18 +177,19 @@ def test_cases_ask_for_each_event_after_all_before(
     expected, left_out = [], 0
     for user in range(6):
         history = [item for who, item, _ in rows_of(known) if who == user]
-        chosen = [item for who, item, _ in rows_of(asked) if who == user]
+        there = np.flatnonzero(asked.users == user)
+        chosen, given = asked.items[there].tolist(), asked.ratings[there].tolist()
         for place, item in enumerate(chosen):
             if target == "last" and place + 1 < len(chosen):
                 continue
             if len(history) + place < least:
                 left_out += 1
                 continue
-            expected.append((user, history + chosen[:place], [item]))
+            expected.append((user, history + chosen[:place], [item], given[place]))
     cases, dropped = ask(known, asked, target, least)
     found = [
-        (int(cases.users[c]), cases.histories[c].tolist(), cases.targets[c].tolist())
-        for c in range(len(cases))
+        (user, cases.histories[c].tolist(), cases.targets[c].tolist(), rating)
+        for c, (user, rating) in enumerate(zip(cases.users, cases.ratings, strict=True))
     ]
     assert found == expected
     assert dropped == left_out

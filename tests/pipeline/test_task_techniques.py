@@ -101,6 +101,17 @@ def test_a_run_keeps_its_tutors(finished: Path):
     assert not (finished / "student-without-distillation" / "seed-0" / "tutors").exists()
 
 
+def test_a_report_tells_what_heads_are_worth(finished: Path):
+    found = json.loads((finished / "report" / "metrics.json").read_text())["outcomes"]
+    models = {"student", "student_without_distillation", "training_mean"}
+    assert set(found["rating"]["models"]) == {*models, "tutor/rating"}
+    assert set(found["like"]["models"]) == {*models, "tutor/like"}
+    assert {"low", "high"} <= set(found["rating"]["difference"])
+    page = (finished / "report" / "report.html").read_text()
+    assert "Beside the ranking" in page
+    assert "Tutor: like" in page
+
+
 @pytest.mark.timeout(300)
 def test_a_run_of_tutors_can_be_explained(finished: Path):
     assert run(["explain-run", str(finished), "--quiet"]) == 0
