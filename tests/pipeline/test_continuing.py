@@ -98,6 +98,7 @@ def test_the_whole_of_it(home, later, capsys):
     then, now = (set(one.dataset.contexts().keys.tolist()) for one in (former, pipeline))
     line = f"carried {len(then & now):,} contexts, asked about {len(now - then):,}"
     assert line in told.err
+    assert f"goes on from {home / 'former'}" in told.err
     assert any(line in one["what"] for one in logged if one["event"] == "carried")
     manifest = json.loads((into / "signals/top-k/manifest.json").read_text())
     (carried,) = manifest["carried"]

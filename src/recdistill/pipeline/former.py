@@ -22,7 +22,7 @@ from recdistill.settings import Settings
 from recdistill.signals.carrying import Former
 from recdistill.signals.collection import Signals
 from recdistill.signals.kinds import ItemVectors
-from recdistill.signals.manifest import differences
+from recdistill.signals.manifest import SignalManifest, differences
 from recdistill.teachers.going_on import Keep, go_on
 from recdistill.teachers.loading import load_teacher
 from recdistill.training.options import RunOptions
@@ -173,7 +173,7 @@ class FormerRun:
 
     def saved(self, signals: Signals) -> float:
         """About how many seconds of labelling were not spent again, at the speed of the earlier run."""
-        speed = min(reader.manifest.rows_per_second for reader in self.signals.values())
+        speed = min((one.rows_per_second for one in _about_contexts(self.signals)), default=0.0)
         return _carried(signals)[0] / speed if speed else 0.0
 
     @staticmethod
@@ -184,11 +184,15 @@ class FormerRun:
 
 
 def _carried(signals: Signals) -> tuple[int, int]:
-    manifests = [
-        reader.manifest for reader in signals.values() if not isinstance(reader.kind, ItemVectors)
-    ]
+    manifests = _about_contexts(signals)
     carried = max((one.rows - one.asked for one in manifests), default=0)
     return carried, max((one.asked for one in manifests), default=0)
+
+
+def _about_contexts(signals: Signals) -> list[SignalManifest]:
+    return [
+        reader.manifest for reader in signals.values() if not isinstance(reader.kind, ItemVectors)
+    ]
 
 
 def _require_same(what: str, now: Settings | None, then: Settings | None) -> None:

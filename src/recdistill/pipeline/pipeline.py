@@ -114,7 +114,11 @@ class Pipeline:
         key = stage_key(
             dataset.fingerprint, settings.model_dump(mode="json"), *besides(settings), *origin
         )
-        return load_teacher(self.stage(Stage("teacher", key, fit)).folder, dataset)
+        outcome = self.stage(Stage("teacher", key, fit))
+        if former and outcome.made:
+            took = f"{outcome.seconds:.1f} s, where {former.seconds('teacher'):.1f} s were spent before"
+            self._tell(f"teacher: goes on from {former.how.run}; {took}.")
+        return load_teacher(outcome.folder, dataset)
 
     @cached_property
     def signals(self) -> Signals:
