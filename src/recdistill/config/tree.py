@@ -97,11 +97,13 @@ def _require_filled(config: RunConfig) -> None:
     """Refuse a student whose items would be made from nothing, or from two things."""
     items = config.student.items
     if config.features is None:
-        if isinstance(items, VectorItemsConfig) and not config.recipe.init:
+        if isinstance(items, VectorItemsConfig):
+            # A recipe's `init` would fill the student, but its undistilled twin could not tell items apart: no comparison.
             raise ConfigError(
-                "The student makes its items from `vectors`, but nothing says where these come from.",
-                "Add `features: {kind: text}`, or `features: {kind: file, path: …}`; or `init: {from: teacher}` to the"
-                " recipe.",
+                "The student makes its items from `vectors`, but nothing says where those of its undistilled twin"
+                " come from.",
+                "Add `features: {kind: text}`, or `features: {kind: file, path: …}`. For the teacher's vectors as"
+                " inputs use `items: {kind: ids}` with `init: {from: teacher, what: item-vectors, as: input}`.",
             )
     elif isinstance(items, IdItemsConfig):
         raise ConfigError(
