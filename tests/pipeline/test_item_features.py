@@ -126,7 +126,9 @@ def refusal(settings, tmp_path, **changes) -> str:
 
 
 def test_items_made_from_nothing_or_from_two_things_are_refused(settings, tmp_path):
-    assert "nothing says where those of its undistilled twin" in refusal(settings, tmp_path, features=None)
+    assert "nothing says where those of its undistilled twin" in refusal(
+        settings, tmp_path, features=None
+    )
     ids = {**settings["student"], "items": {"kind": "ids"}}
     assert "have no use for them" in refusal(settings, tmp_path, student=ids)
     offset = {**settings["student"], "items": {"kind": "offset", "features": 8}}

@@ -98,7 +98,7 @@ def _require_filled(config: RunConfig) -> None:
     items = config.student.items
     if config.features is None:
         if isinstance(items, VectorItemsConfig):
-            # A recipe's `init` would fill the student, but its undistilled twin could not tell items apart: no comparison.
+            # `init` would fill the student, but its twin could not tell items apart: no comparison.
             raise ConfigError(
                 "The student makes its items from `vectors`, but nothing says where those of its undistilled twin"
                 " come from.",
