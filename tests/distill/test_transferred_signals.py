@@ -10,15 +10,8 @@ from recdistill.models.validation import validation
 from recdistill.signals import TopK
 from recdistill.teachers import label, make_teacher
 from recdistill.training.options import RunOptions, TrainingConfig
-from tests.support.domains import prepared, write_domain, write_vectors
+from tests.support.domains import HEAD, TRAINING, prepared, write_domain, write_vectors
 
-TRAINING = {
-    "epochs": 6,
-    "batch_size": 8,
-    "patience": None,
-    "optimizer": {"learning_rate": 0.005},
-}
-HEAD = {"width": 12, "blocks": 1, "history": 10}
 FEW = {"kind": "next-item", "filters": [{"kind": "labelled", "share": 0.1}]}
 FADING = {"kind": "linear", "from": 1.0, "to": 0.2}
 

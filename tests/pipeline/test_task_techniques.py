@@ -7,6 +7,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from recipe_files import check_beginning
 
 from recdistill.bundle.export import export
 from recdistill.cli.app import run
@@ -42,10 +43,7 @@ def assignments(source: Path) -> list[str]:
 
 @pytest.mark.parametrize("path", TECHNIQUES, ids=lambda path: path.stem)
 def test_each_says_what_it_is_and_what_to_expect(path: Path):
-    first, second, base, *_ = path.read_text(encoding="utf-8").splitlines()
-    assert first.startswith("# ")
-    assert second.startswith("# Expect")
-    assert base == "base: base.yaml"
+    check_beginning(path)
 
 
 def test_they_can_be_compared_and_share_their_twin():

@@ -8,6 +8,7 @@ from typing import get_args
 
 import pytest
 import yaml
+from recipe_files import check_beginning
 
 from recdistill.cli.app import run
 from recdistill.config.tree import load_config
@@ -36,10 +37,7 @@ def test_they_differ_in_nothing_but_how_the_teacher_is_made_of_its_members(path:
 
 @each
 def test_each_says_what_it_is_and_what_to_expect(path: Path):
-    first, second, base, *_ = path.read_text(encoding="utf-8").splitlines()
-    assert first.startswith("# ")
-    assert second.startswith("# Expect")
-    assert base == "base: base.yaml"
+    check_beginning(path)
 
 
 @each

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
+from recipe_files import check_beginning
 
 from recdistill.cli.app import run
 from recdistill.config.agreement import load_agreeing
@@ -106,10 +107,7 @@ def test_no_two_are_the_same(recipes):
 
 @pytest.mark.parametrize("path", TECHNIQUES, ids=lambda path: path.stem)
 def test_each_says_what_it_is_and_what_to_expect(path: Path):
-    first, second, base, *_ = path.read_text(encoding="utf-8").splitlines()
-    assert first.startswith("# ")
-    assert second.startswith("# ")
-    assert base == "base: base.yaml"
+    check_beginning(path, second="# ")
 
 
 @pytest.mark.timeout(1200)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from recipe_files import check_beginning
 
 from recdistill.cli.app import run
 from recdistill.config.agreement import load_agreeing
@@ -21,10 +22,7 @@ TECHNIQUES = [path for files in FILES.values() for path in files if path.stem !=
 
 @pytest.mark.parametrize("path", TECHNIQUES, ids=lambda path: path.stem)
 def test_each_says_what_it_is_and_what_to_expect(path: Path):
-    first, second, base, *_ = path.read_text(encoding="utf-8").splitlines()
-    assert first.startswith("# ")
-    assert second.startswith("# Expect")
-    assert base == "base: base.yaml"
+    check_beginning(path)
 
 
 @pytest.mark.parametrize("name", FILES)

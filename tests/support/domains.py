@@ -11,6 +11,14 @@ from recdistill.data.dataset import Dataset
 from recdistill.data.preparation import load_dataset
 
 KINDS = ("crime", "romance", "western", "space", "music")
+TRAINING = {
+    "epochs": 6,
+    "batch_size": 8,
+    "patience": None,
+    "optimizer": {"learning_rate": 0.005},
+}
+HEAD = {"width": 12, "blocks": 1, "history": 10}
+"""What a teacher of such a domain is made of, and how it is trained."""
 
 
 def write_domain(

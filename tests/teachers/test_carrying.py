@@ -7,31 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from asked import KINDS, Speaker
 from growing_log import both
 
 from recdistill.data.vocabulary import Vocabulary
 from recdistill.errors import SignalError, StorageError
 from recdistill.files import read_json
 from recdistill.models.growing import grown
-from recdistill.signals import HardLabel, ItemVectors, Signals, TopK, UserVectors
+from recdistill.signals import Signals, TopK, UserVectors
 from recdistill.signals.carrying import Former
 from recdistill.teachers import RecommenderTeacher, label
 
-KINDS = [TopK(k=6), ItemVectors(), UserVectors(), HardLabel()]
 LISTED = ("top-k", "hard-label")
-
-
-class Speaker(RecommenderTeacher):
-    """A teacher around a given recommender, that remembers what it was asked."""
-
-    def __init__(self, recommender):
-        super().__init__(self.Config(model={"kind": "popularity"}))
-        self._recommender = recommender
-        self.asked: list[int] = []
-
-    def speak(self, contexts, kinds):
-        self.asked.extend(contexts.keys.tolist())
-        return super().speak(contexts, kinds)
 
 
 @pytest.fixture(scope="module")

@@ -10,28 +10,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from asked import KINDS, Speaker
 
 from recdistill.errors import ConfigError, SignalError, StorageError
 from recdistill.files import read_json
 from recdistill.progress import LineProgress
-from recdistill.signals import HardLabel, ItemVectors, TopK, UserVectors
-from recdistill.teachers import RecommenderTeacher, label
+from recdistill.signals import HardLabel, ItemVectors, TopK
+from recdistill.teachers import label
 from recdistill.teachers.speech import speak
-
-KINDS = [TopK(k=6), ItemVectors(), UserVectors(), HardLabel()]
-
-
-class Speaker(RecommenderTeacher):
-    """A teacher around a given recommender."""
-
-    def __init__(self, recommender):
-        super().__init__(self.Config(model={"kind": "popularity"}))
-        self._recommender = recommender
-        self.asked: list[int] = []
-
-    def speak(self, contexts, kinds):
-        self.asked.extend(contexts.keys.tolist())
-        return super().speak(contexts, kinds)
 
 
 @pytest.fixture

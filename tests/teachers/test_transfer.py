@@ -26,15 +26,7 @@ from recdistill.teachers import (
 from recdistill.teachers.encoder import TextEncoder
 from recdistill.teachers.stand_in import stand_in
 from recdistill.training.options import RunOptions
-from tests.support.domains import prepared, write_domain, write_vectors
-
-TRAINING = {
-    "epochs": 6,
-    "batch_size": 8,
-    "patience": None,
-    "optimizer": {"learning_rate": 0.005},
-}
-HEAD = {"width": 12, "blocks": 1, "history": 10}
+from tests.support.domains import HEAD, TRAINING, prepared, write_domain, write_vectors
 
 
 @pytest.fixture(scope="module")

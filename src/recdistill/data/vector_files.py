@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file
 
 from recdistill.data.columns import ITEM
+from recdistill.data.sources.plain_text import require_file
 from recdistill.data.sources.tables import scan_table
 from recdistill.errors import DataError, nearest
 
@@ -48,8 +49,7 @@ def read_vectors(
     Raises:
         DataError: a file is missing, damaged, of an unknown format or without what it should hold.
     """
-    if not path.is_file():
-        raise DataError(f"There is no file {path}.")
+    require_file(path)
     read = _ARRAYS.get(path.suffix)
     beside = None if ids is None else _ids(ids, item_id)
     if read is None:

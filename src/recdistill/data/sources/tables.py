@@ -12,7 +12,12 @@ import polars as pl
 from recdistill.data.columns import ITEM, RATING, TIME, USER
 from recdistill.data.sources.histories import unrolled
 from recdistill.data.sources.log import Log, require_columns
-from recdistill.data.sources.plain_text import open_binary, parse_table, require_utf8
+from recdistill.data.sources.plain_text import (
+    open_binary,
+    parse_table,
+    require_file,
+    require_utf8,
+)
 from recdistill.errors import DataError
 
 if TYPE_CHECKING:
@@ -45,8 +50,7 @@ def scan_table(path: Path) -> pl.LazyFrame:
     Raises:
         DataError: the file is missing, damaged, not UTF-8, or of an unknown format.
     """
-    if not path.is_file():
-        raise DataError(f"There is no file {path}.")
+    require_file(path)
     scan = _SCANS.get(_suffix(path))
     if scan is None:
         raise DataError(f"{path} has an unknown format.", f"Known: {', '.join(_SCANS)}.")
