@@ -18,7 +18,7 @@ SOURCE = Path(recdistill.__file__).parent
 FLOORS = [
     {"errors"},
     {"files", "settings", "progress"},
-    {"data"},
+    {"data", "asking"},
     {"signals"},
     {"training"},
     {"models"},
@@ -130,7 +130,7 @@ def test_only_preparation_and_the_holdout_know_where_the_test_lies() -> None:
     assert users == {"layout", "preparation", "holdout"}
 
 
-TORCHLESS = {"errors", "files", "settings", "progress", "data", "signals"}
+TORCHLESS = {"errors", "files", "settings", "progress", "data", "asking", "signals"}
 
 
 def _torchless_modules() -> set[str]:

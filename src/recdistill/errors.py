@@ -72,6 +72,12 @@ class StorageError(RecDistillError):
     exit_code = 7
 
 
+class EndpointError(RecDistillError):
+    """An endpoint that answers questions is not reachable, or turns all of them away."""
+
+    exit_code = 10
+
+
 class MissingExtraError(RecDistillError):
     """A feature needs an optional dependency that is not installed."""
 

@@ -1,0 +1,57 @@
+"""When to stop asking: an endpoint that gives nothing but errors is not worth the rest of the questions."""
+
+from __future__ import annotations
+
+from recdistill.asking.endpoint import EndpointConfig
+from recdistill.errors import EndpointError
+
+IN_A_ROW = 16
+"""Questions without one good answer between them, after which we stop."""
+PATIENCE = 300.0
+"""Seconds that we let an endpoint send us away for; who says more is asked another day."""
+
+_KEPT = "What was answered before is kept: start again, and only the rest is asked."
+_CREDIT = "The account there has no credit left."
+_HINTS = {
+    401: "Is the key in the variable named by api_key_env right?",
+    402: _CREDIT,
+    403: "May this key use this model?",
+    404: "Are base_url (what comes before /chat/completions) and model right?",
+    429: _CREDIT,
+}
+
+
+class Health:
+    """Watches how questions end at one endpoint."""
+
+    def __init__(self, endpoint: EndpointConfig) -> None:
+        self._endpoint = endpoint
+        self._bad = 0
+
+    def watch(self, error: str | None) -> None:
+        """A question ended, well (None) or with an error.
+
+        Raises:
+            EndpointError: it is one error too many.
+        """
+        self._bad = self._bad + 1 if error else 0
+        if self._bad >= IN_A_ROW:
+            raise EndpointError(
+                f"{_who(self._endpoint)} gave no good answer to {self._bad} questions in a row; the last: {error}.",
+                _KEPT,
+            )
+
+
+def refused(endpoint: EndpointConfig, status: int, complaint: str | None) -> EndpointError:
+    """An answer that is about every question."""
+    hint = _HINTS.get(status, "Is base_url right?")
+    return EndpointError(f"{_who(endpoint)} turns requests away: {complaint}.", f"{hint} {_KEPT}")
+
+
+def sent_away(endpoint: EndpointConfig, seconds: float) -> EndpointError:
+    """A `Retry-After` beyond our patience."""
+    return EndpointError(f"{_who(endpoint)} wants no requests for {seconds:,.0f} s.", _KEPT)
+
+
+def _who(endpoint: EndpointConfig) -> str:
+    return f"{endpoint.model} at {endpoint.identity}"

@@ -1,0 +1,9 @@
+"""The ledger: nothing is paid twice, and what was paid is known."""
+
+from __future__ import annotations
+
+from recdistill.asking.ledger.bill import Bill, bill
+from recdistill.asking.ledger.habits import Habits, habits
+from recdistill.asking.ledger.ledger import Ending, Hindrance, Ledger, Raw
+
+__all__ = ["Bill", "Ending", "Habits", "Hindrance", "Ledger", "Raw", "bill", "habits"]

@@ -1,0 +1,248 @@
+"""What was asked, what came back and what it cost: one SQLite file that runs share.
+
+A question goes from `planned` to `sent` to `received` (the raw answer is on the disk) to `parsed` (what it cost is
+booked). Each step is a commit. Whoever finds a question `sent` by a dead owner takes it over; by a living one, waits.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Iterable
+from enum import Enum
+from pathlib import Path
+from sqlite3 import Connection
+from types import TracebackType
+from typing import Literal, NamedTuple, Self
+
+import platformdirs
+
+from recdistill.asking.costs import BudgetConfig, Cost, Usage
+from recdistill.asking.ledger.database import Database
+from recdistill.asking.ledger.owners import Owner
+from recdistill.asking.requests import Question
+
+Ending = Literal["failed", "lost", "unsent"]
+"""Of an attempt without an answer: the endpoint refused it, nobody knows, or it never left."""
+
+_BOOKED: dict[Ending, Cost | None] = {"failed": Cost(calls=1), "lost": None, "unsent": Cost()}
+"""What such an attempt costs: an error is free of tokens, a lost answer may have cost the worst, as it was booked."""
+
+
+class Hindrance(Enum):
+    """Why a question is not sent now."""
+
+    KNOWN = "its answer is there"
+    BUSY = "someone else is asking it"
+    BROKE = "the budget does not allow its worst case"
+    STOPPED = "nothing more is sent"
+
+
+class Raw(NamedTuple):
+    """An answer as it came."""
+
+    key: str
+    attempt: str
+    status: int
+    body: bytes
+    parsed: bool
+    """Whether what it cost is booked."""
+
+
+class Ledger:
+    """The ledger at `path`; by default the one in the user's cache folder. Verbs are whole: done, or undone.
+
+    Raises:
+        StorageError: on any verb: the disk or the file refused; what is there is unharmed.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or platformdirs.user_cache_path("recdistill") / "asking" / "ledger.sqlite"
+        self.database = Database(self.path)
+        self.owner = Owner(self.path.with_name(self.path.name + ".owners"))
+        self.owner.remove_dead()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file, and of what is being asked."""
+        self.database.close()
+        self.owner.close()
+
+    def plan(self, questions: Iterable[Question]) -> None:
+        """Write down what will be asked."""
+        lines = [(q.key, q.endpoint.identity, q.endpoint.model, q.body) for q in questions]
+        with self.database.change() as db:
+            db.executemany(
+                "INSERT OR IGNORE INTO questions (key, endpoint, model, request) VALUES (?, ?, ?, ?)",
+                lines,
+            )
+
+    def answers(self, keys: Iterable[str]) -> list[Raw]:
+        """The raw answers that are there, of these questions."""
+        found = self.database.rows(
+            "SELECT q.key, a.id, a.status, a.body, q.state = 'parsed'"
+            " FROM questions q JOIN attempts a ON a.id = q.answer"
+            " WHERE q.key IN (SELECT value FROM json_each(?)) AND q.state IN ('received', 'parsed')",
+            json.dumps(list(keys)),
+        )
+        return [
+            Raw(key, attempt, status, body, bool(parsed))
+            for key, attempt, status, body, parsed in found
+        ]
+
+    def hindrance(self, question: Question) -> Hindrance | None:
+        """Why there is no need to send a planned question just now, the budget aside."""
+        found = self.database.rows("SELECT state, owner FROM questions WHERE key = ?", question.key)
+        state, owner = found[0]
+        if state in ("received", "parsed"):
+            return Hindrance.KNOWN
+        if state == "planned" or owner == self.owner.name:
+            return None
+        return Hindrance.BUSY if self.owner.lives(owner) or self._awaited(question) else None
+
+    def send(
+        self, question: Question, account: str, budget: BudgetConfig, batch: str | None = None
+    ) -> str | Hindrance:
+        """Say that a planned question is about to be sent: it is ours now, and its worst case is booked.
+
+        Returns:
+            the attempt's id, or why it must not be sent.
+        """
+        with self.database.change() as db:
+            hindrance = self.hindrance(question)
+            if hindrance is not None:
+                return hindrance
+            if not budget.allows(self.spent(account) + question.worst):
+                return Hindrance.BROKE
+            attempt, worst = uuid.uuid4().hex, question.worst
+            # Open attempts of this question are a dead owner's: what came of them, nobody will know.
+            db.execute(
+                "UPDATE attempts SET ending = 'lost' WHERE key = ? AND ending = 'open'",
+                (question.key,),
+            )
+            booked = (
+                attempt,
+                question.key,
+                account,
+                batch,
+                time.time(),
+                worst.calls,
+                worst.tokens,
+                worst.picos,
+            )
+            db.execute(
+                "INSERT INTO attempts (id, key, account, batch, sent_at, calls, tokens, picos)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+                booked,
+            )
+            db.execute(
+                "UPDATE questions SET state = 'sent', owner = ? WHERE key = ?",
+                (self.owner.name, question.key),
+            )
+            return attempt
+
+    def receive(self, attempt: str, status: int, body: bytes) -> Raw:
+        """Keep a raw answer; when this returns, it is on the disk and will not be asked for again."""
+        with self.database.change() as db:
+            db.execute(
+                "UPDATE attempts SET ending = 'answered', received_at = ?, status = ?, body = ? WHERE id = ?",
+                (time.time(), status, body, attempt),
+            )
+            db.execute(
+                "UPDATE questions SET state = 'received', answer = ?, owner = NULL"
+                " WHERE key = (SELECT key FROM attempts WHERE id = ?)",
+                (attempt, attempt),
+            )
+            key = db.execute("SELECT key FROM attempts WHERE id = ?", (attempt,)).fetchone()[0]
+        return Raw(key, attempt, status, body, False)
+
+    def settle(self, costs: Iterable[tuple[str, Cost | None, Usage | None]]) -> None:
+        """Book what answered attempts cost, as read from their answers; None leaves the worst case booked."""
+        with self.database.change() as db:
+            for attempt, cost, usage in costs:
+                if cost is not None:
+                    _book(db, attempt, cost, usage)
+                db.execute(
+                    "UPDATE questions SET state = 'parsed' WHERE answer = ?1"
+                    " AND key = (SELECT key FROM attempts WHERE id = ?1)",
+                    (attempt,),
+                )
+
+    def fail(self, attempt: str, ending: Ending, why: str, status: int | None = None) -> None:
+        """End an attempt that brought no answer; its question stays ours until it is given up."""
+        with self.database.change() as db:
+            db.execute(
+                "UPDATE attempts SET ending = ?, received_at = ?, status = ?, body = ? WHERE id = ?",
+                (ending, time.time(), status, why.encode(), attempt),
+            )
+            cost = _BOOKED[ending]
+            if cost is not None:
+                _book(db, attempt, cost, None)
+
+    def give_up(self, key: str) -> None:
+        """Leave a question that is ours to whoever asks it next."""
+        with self.database.change() as db:
+            db.execute(
+                "UPDATE questions SET state = 'planned', owner = NULL WHERE key = ? AND state = 'sent' AND owner = ?",
+                (key, self.owner.name),
+            )
+
+    def release(self) -> None:
+        """Give up what we have sent and are not waiting for any more: it may be asked again, by anyone."""
+        ours = "SELECT key FROM questions WHERE state = 'sent' AND owner = ?"
+        with self.database.change() as db:
+            db.execute(
+                f"UPDATE attempts SET ending = 'lost' WHERE ending = 'open' AND batch IS NULL AND key IN ({ours})",
+                (self.owner.name,),
+            )
+            db.execute(
+                "UPDATE questions SET state = 'planned', owner = NULL WHERE state = 'sent' AND owner = ? AND NOT EXISTS"
+                " (SELECT 1 FROM attempts a WHERE a.key = questions.key AND a.ending = 'open')",
+                (self.owner.name,),
+            )
+
+    def reopen(self, keys: Iterable[str]) -> None:
+        """Forget the answers to these questions, so that they are asked, and paid for, once more."""
+        with self.database.change() as db:
+            db.execute(
+                "UPDATE questions SET state = 'planned', answer = NULL"
+                " WHERE state IN ('received', 'parsed') AND key IN (SELECT value FROM json_each(?))",
+                (json.dumps(list(keys)),),
+            )
+
+    def spent(self, account: str) -> Cost:
+        """What is booked on an account: what was charged, and the worst case of what is not settled."""
+        found = self.database.rows(
+            "SELECT calls, tokens, picos FROM accounts WHERE name = ?", account
+        )
+        return Cost(*found[0]) if found else Cost()
+
+    def _awaited(self, question: Question) -> bool:
+        """Whether a batch is under way that will answer it, though nobody living waits for it."""
+        return bool(
+            self.database.rows(
+                "SELECT 1 FROM attempts a JOIN batches b ON b.key = a.batch"
+                " WHERE a.key = ? AND a.ending = 'open' AND NOT b.done",
+                question.key,
+            )
+        )
+
+
+def _book(db: Connection, attempt: str, cost: Cost, usage: Usage | None) -> None:
+    prompt, completion = (usage.prompt, usage.completion) if usage else (None, None)
+    db.execute(
+        "UPDATE attempts SET calls = ?, tokens = ?, picos = ?, settled = 1, prompt_tokens = ?, completion_tokens = ?"
+        " WHERE id = ?",
+        (cost.calls, cost.tokens, cost.picos, prompt, completion, attempt),
+    )

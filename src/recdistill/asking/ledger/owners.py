@@ -1,0 +1,64 @@
+"""Who is asking, and whether they are still alive: the kernel knows.
+
+Every opened ledger is an owner with a name of its own and a file of that name, locked as long as its process lives.
+However a process ends, SIGKILL included, its locks end with it; so whoever can lock the file of another owner knows
+that the owner is dead. No clock, no heartbeat: a process that merely sleeps is never robbed.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import time
+import uuid
+from pathlib import Path
+from typing import IO
+
+_NEWBORN = 60.0
+"""Seconds in which an owner's file may be there and not locked yet."""
+
+
+class Owner:
+    """This opening of the ledger."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.name = uuid.uuid4().hex
+        self._file = (folder / self.name).open("wb")
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+
+    def lives(self, name: str) -> bool:
+        """Whether the owner called `name` is alive."""
+        if name == self.name:
+            return True
+        try:
+            with (self._folder / name).open("rb") as file:
+                return not _lockable(file)
+        except FileNotFoundError:
+            return False
+
+    def remove_dead(self) -> None:
+        """Remove the files of the dead; names are never used again."""
+        for file in self._folder.iterdir():
+            if not self.lives(file.name) and _age(file) > _NEWBORN:
+                file.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Stop being alive."""
+        (self._folder / self.name).unlink(missing_ok=True)
+        self._file.close()
+
+
+def _lockable(file: IO[bytes]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _age(file: Path) -> float:
+    try:
+        return time.time() - file.stat().st_mtime
+    except FileNotFoundError:
+        return 0.0

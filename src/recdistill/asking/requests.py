@@ -1,0 +1,141 @@
+"""What is asked. Two requests are the same question if the same model would be sent the same bytes.
+
+The key of a question is the SHA-256 of who is asked (the endpoint's identity) and the request's body in canonical JSON:
+keys sorted, no white space, whole numbers without a point. Everything that may change an answer is in the body: the
+model's name, the messages in their order, the options. What only changes how it is got (keys, time limits, prices, the
+pace, batches) is not, nor is who asks, so that equal questions are shared between runs. Text is not normalised: a model
+may answer another spelling differently. For a second opinion on one question, ask it with another `seed`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+from recdistill.asking.costs import Cost, Prices, Usage
+from recdistill.asking.endpoint import EndpointConfig
+from recdistill.errors import ConfigError
+
+JSON = Any
+"""What JSON can say: None, booleans, numbers, strings, lists and mappings of these."""
+
+OURS = ("model", "messages", "stream", "n")
+"""What the body says by itself: one answer a request, in one piece."""
+REPLY_BOUNDS = ("max_completion_tokens", "max_tokens")
+
+_ADDED = 256
+"""Tokens that a server's chat template may add to a prompt by itself."""
+_LONGEST = 16_384
+"""What an answer is taken to cost at most where nothing bounds it; under a budget such a request is refused."""
+
+
+@dataclass(frozen=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True)
+class Request:
+    """A conversation to be continued, and how: `temperature`, `max_tokens`, `seed`, `response_format`, `logprobs`, …"""
+
+    messages: tuple[Message, ...]
+    options: Mapping[str, JSON] = field(default_factory=dict)
+
+    def key(self, endpoint: EndpointConfig) -> str:
+        """What this request is known by where `endpoint` answers it (hex)."""
+        return Question(self, endpoint).key
+
+
+@dataclass(frozen=True)
+class Question:
+    """A request as one endpoint gets it: its bytes, its key and its worst case."""
+
+    request: Request
+    endpoint: EndpointConfig
+
+    @cached_property
+    def body(self) -> str:
+        """Exactly what is sent: canonical JSON.
+
+        Raises:
+            ConfigError: an option that the body says by itself, or that JSON cannot say.
+        """
+        options = dict(self.request.options)
+        if taken := sorted(set(options) & set(OURS)):
+            raise ConfigError(
+                f"A request cannot set {', '.join(taken)}.",
+                "These are said by the endpoint's settings.",
+            )
+        turns = [{"role": turn.role, "content": turn.content} for turn in self.request.messages]
+        return canonical({"model": self.endpoint.model, "messages": turns, **options})
+
+    @cached_property
+    def key(self) -> str:
+        """The SHA-256 of who is asked, and what."""
+        told = f"{self.endpoint.identity}\n{self.body}"
+        return hashlib.sha256(told.encode("utf-8")).hexdigest()
+
+    @property
+    def longest_reply(self) -> int | None:
+        """How many tokens the answer may have, where the request says it.
+
+        Raises:
+            ConfigError: it says something else than a number of tokens.
+        """
+        bounds = (self.request.options.get(name) for name in REPLY_BOUNDS)
+        bound = next((bound for bound in bounds if bound is not None), None)
+        if bound is not None and (
+            not isinstance(bound, int) or isinstance(bound, bool) or bound < 1
+        ):
+            raise ConfigError(
+                f"An answer cannot have {bound!r} tokens at most.", "Give max_tokens as 1 or more."
+            )
+        return bound
+
+    @property
+    def worst(self) -> Cost:
+        """What one call can cost at most.
+
+        A token stands for at least one byte of what a tokenizer reads, and the longest it may read is the text with
+        all characters decomposed (NFKD); so bytes bound tokens, whatever the tokenizer.
+        """
+        read = unicodedata.normalize("NFKD", self.body)
+        prompt = max(len(read.encode()), len(self.body.encode())) + _ADDED
+        reply = self.longest_reply
+        return (self.endpoint.prices or Prices()).of(
+            Usage(prompt, _LONGEST if reply is None else reply)
+        )
+
+
+def canonical(value: JSON) -> str:
+    """JSON in one form, whatever the order of keys and the spelling of whole numbers.
+
+    Raises:
+        ConfigError: JSON cannot say it.
+    """
+    try:
+        return json.dumps(
+            _plain(value),
+            sort_keys=True,
+            separators=(",", ":"),
+            ensure_ascii=False,
+            allow_nan=False,
+        )
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"A request holds what JSON cannot say: {error}.") from error
+
+
+def _plain(value: JSON) -> JSON:
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,136 @@
+"""What makes two requests the same question."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import pytest
+from billed import request
+
+from recdistill.asking import EndpointConfig, Message, Prices, Request
+from recdistill.asking.requests import Question
+from recdistill.errors import ConfigError
+
+HERE = EndpointConfig(base_url="https://api.example.com/v1", model="teacher-2026")
+
+
+def key(of: Request, **changed) -> str:
+    return of.key(HERE.model_copy(update=changed))
+
+
+def test_the_key_is_the_hash_of_who_is_asked_and_of_what_is_sent() -> None:
+    body = '{"max_tokens":5,"messages":[{"content":"é?","role":"user"}],"model":"teacher-2026","temperature":0}'
+    by_hand = hashlib.sha256(f"https://api.example.com/v1\n{body}".encode()).hexdigest()
+    assert request("é?", max_tokens=5).key(HERE) == by_hand
+    assert Question(request("é?", max_tokens=5), HERE).body == body
+
+
+def test_the_order_of_options_and_the_spelling_of_numbers_do_not_count() -> None:
+    turns = (Message("user", "hi"),)
+    one = Request(turns, {"temperature": 0.0, "max_tokens": 10, "stop": ["a", "b"]})
+    other = Request(turns, {"stop": ("a", "b"), "max_tokens": 10, "temperature": 0})
+    assert key(one) == key(other)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"api_key_env": "KEY"},
+        {"prices": Prices(input=1)},
+        {"timeout": 1.0},
+        {"concurrency": 99},
+        {"base_url": "https://API.example.com:443/v1"},
+    ],
+)
+def test_how_an_answer_is_got_does_not_count(changed) -> None:
+    assert key(request("hi"), **changed) == key(request("hi"))
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"model": "teacher-2027"},
+        {"base_url": "http://api.example.com/v1"},
+        {"base_url": "https://api.example.com:8443/v1"},
+        {"base_url": "https://api.example.com/v2"},
+        {"known_as": "ours"},
+    ],
+)
+def test_who_answers_counts(changed) -> None:
+    assert key(request("hi"), **changed) != key(request("hi"))
+
+
+def test_a_server_that_moves_is_known_by_its_name() -> None:
+    moved = {"known_as": "our vLLM", "base_url": "http://localhost:9999/v1"}
+    assert key(request("hi"), known_as="our vLLM") == key(request("hi"), **moved)
+
+
+def test_every_part_of_the_request_counts() -> None:
+    asked = [
+        request("hi"),
+        request("hi "),
+        request("hí"),
+        request("hi\u0301"),
+        request("hi", seed=1),
+        request("hi", seed=2),
+        request("hi", temperature=0.5),
+        request("hi", max_tokens=51),
+        Request((Message("system", "hi"),), request("hi").options),
+        Request((Message("user", "hi"), Message("user", "")), request("hi").options),
+    ]
+    assert len({key(one) for one in asked}) == len(asked)
+
+
+@pytest.mark.parametrize("name", ["model", "messages", "stream", "n"])
+def test_options_cannot_say_what_the_endpoint_says(name) -> None:
+    with pytest.raises(ConfigError, match=name):
+        key(request("hi", **{name: 1}))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), object(), {1, 2}])
+def test_what_json_cannot_say_is_refused(value) -> None:
+    with pytest.raises(ConfigError, match="JSON"):
+        key(request("hi", extra=value))
+
+
+@pytest.mark.parametrize("value", ["many", 1.5, 0, True])
+def test_an_answer_is_bounded_by_a_number(value) -> None:
+    with pytest.raises(ConfigError, match="tokens at most"):
+        _ = Question(request("hi", max_tokens=value), HERE).worst
+
+
+@pytest.mark.parametrize(
+    "text", ["plain words", "日本語の映画", "🎬🎥", "\ufdfa" * 5, '\x00\x01\n\\"']
+)
+def test_the_worst_case_has_a_token_for_each_byte_in_any_normal_form(text) -> None:
+    import unicodedata
+
+    worst = Question(request(text, max_tokens=7), HERE).worst
+    forms = [unicodedata.normalize(form, text) for form in ("NFC", "NFD", "NFKC", "NFKD")]
+    assert worst.tokens - 7 >= max(len(form.encode()) for form in [text, *forms])
+
+
+def test_the_worst_case_in_money_by_hand() -> None:
+    priced = HERE.model_copy(update={"prices": Prices(input=0.15, output=0.6)})
+    worst = Question(request("abc", max_tokens=100), priced).worst
+    body = json.dumps({"max_tokens": 100, "messages": [{"content": "abc", "role": "user"}], "model": "teacher-2026",
+                       "temperature": 0}, separators=(",", ":"))  # fmt: skip
+    prompt = len(body) + 256
+    assert worst.tokens == prompt + 100
+    assert worst.picos == prompt * 150_000 + 100 * 600_000
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "api.example.com/v1",
+        "ftp://example.com",
+        "https://me:secret@example.com/v1",
+        "https://example.com/v1?key=secret",
+    ],
+)
+def test_an_address_holds_no_secret(url) -> None:
+    with pytest.raises(ValueError, match="must") as refused:
+        EndpointConfig(base_url=url, model="m")
+    assert refused.type.__name__ == "ValidationError"

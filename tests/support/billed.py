@@ -1,0 +1,70 @@
+"""The billing server as a fixture: started in a process of its own, and asked for its bill."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from recdistill.asking import EndpointConfig, Message, Prices, Request
+
+SERVER = Path(__file__).parents[1] / "asking" / "billing.py"
+PRICES = Prices(input=0.15, output=0.6)
+"""The server's own default prices, a million tokens."""
+
+
+class BillingServer:
+    """`with BillingServer(key="…", errors=0.05) as server:`"""
+
+    def __init__(self, **options: object) -> None:
+        named = [(f"--{name.replace('_', '-')}", value) for name, value in options.items()]
+        flags = [[name] if value is True else [name, str(value)] for name, value in named]
+        self._process = subprocess.Popen(
+            [sys.executable, str(SERVER), *(word for flag in flags for word in flag)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout
+        self.url = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def endpoint(self, **settings: Any) -> EndpointConfig:
+        """This server, asked impatiently."""
+        given = {"model": "teacher", "prices": PRICES, "timeout": 5.0, "backoff": 0.02, **settings}
+        return EndpointConfig(base_url=f"{self.url}/v1", **given)
+
+    def told(self) -> Mapping[str, Any]:
+        """Everything that the server counted."""
+        return httpx.get(f"{self.url}/bill").json()
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Every request that it saw."""
+        return self.told()["lines"]
+
+
+def request(text: str, max_tokens: int | None = 50, **options: Any) -> Request:
+    """A question."""
+    bound = {} if max_tokens is None else {"max_tokens": max_tokens}
+    return Request((Message("user", text),), {"temperature": 0, **bound, **options})
+
+
+def requests(number: int, say: str = "question") -> Sequence[Request]:
+    """Many different questions."""
+    return [request(f"{say} {index}") for index in range(number)]
