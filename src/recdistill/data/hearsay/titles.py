@@ -65,7 +65,7 @@ def normalised(title: str) -> str:
 
 def words(text: str) -> list[str]:
     """The words of a text, without case and accents."""
-    return [word for word, _ in placed_words(text)]
+    return _WORD.findall(plain(text.translate(_APOSTROPHES).replace("&", " and ")))
 
 
 def placed_words(text: str) -> list[tuple[str, tuple[int, int]]]:
