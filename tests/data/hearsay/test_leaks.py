@@ -6,7 +6,8 @@ import numpy as np
 import polars as pl
 import pytest
 
-from recdistill.data.hearsay.leaks import Guard, ItemWords
+from recdistill.data.hearsay.evidence import ItemWords
+from recdistill.data.hearsay.leaks import Guard
 from recdistill.data.hearsay.lists import join_lists
 from recdistill.data.hearsay.membership import membership, words_of
 from recdistill.data.hearsay.settings import ListsFile, TextsAboutUsers
@@ -71,7 +72,7 @@ def test_lists_that_know_the_next_item_too_well(world, write, guard):
     assert (finding.checked, finding.named, finding.leaks) == (60, 40, True)
     assert finding.expected == pytest.approx(24)
     with pytest.raises(
-        DataError, match="40 of 60 lists .67%. name what is held out for validation"
+        DataError, match=r"40 of 60 lists .67%. name what is held out for validation"
     ):
         guard.lists(joined, "refuse")
     # What is left are whole lists of those whose next item is not named: no hole tells which it is.
@@ -112,7 +113,7 @@ def test_what_is_held_out_for_one_window_is_not_for_another(world, write, guard)
     from recdistill.data.holdout import open_test
 
     test = Guard(open_test(dataset.folder), "test", dataset)
-    with pytest.raises(DataError, match="60 of 60 lists .100%. name what is held out for test"):
+    with pytest.raises(DataError, match=r"60 of 60 lists .100%. name what is held out for test"):
         test.lists(joined, "refuse")
 
 
@@ -134,7 +135,7 @@ def test_names_in_texts(world, write, guard):
     _, (finding,) = guard.texts(joined, words, "allow")
     assert (finding.checked, finding.named, finding.leaks) == (60, 9, True)
     assert finding.expected < 2
-    with pytest.raises(DataError, match="9 of 60 texts .15%."):
+    with pytest.raises(DataError, match=r"9 of 60 texts .15%."):
         guard.texts(joined, words, "refuse")
     clean, _ = guard.texts(joined, words, "scrub")
     for user, items in enumerate(taken):

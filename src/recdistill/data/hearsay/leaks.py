@@ -9,19 +9,18 @@ Three signs, each set beside what would be seen without a leak:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from recdistill.data.cases import Cases
 from recdistill.data.contexts import history_keys
 from recdistill.data.dataset import Dataset
+from recdistill.data.hearsay.evidence import Finding, ItemWords
 from recdistill.data.hearsay.lists import Lists
-from recdistill.data.hearsay.membership import Membership, membership, words_of
-from recdistill.data.hearsay.naming import Named, Namer, without
+from recdistill.data.hearsay.membership import membership
+from recdistill.data.hearsay.naming import Named, without
 from recdistill.data.hearsay.settings import LeakPolicy
 from recdistill.data.hearsay.texts import UserTexts
 from recdistill.errors import DataError
@@ -31,77 +30,6 @@ PLAUSIBLE: Final = 0.4
 _DEVIATIONS: Final = 2.0
 _SHIFTS: Final = 20
 _EXAMPLES: Final = 3
-Say = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """What was looked for in one file, and how often it was there.
-
-    Attributes:
-        file: where.
-        window: what was held out.
-        what: what was looked at.
-        checked: how many of them are about somebody of whom something is held out.
-        named: how many of them name it.
-        expected: how many would without a leak, at most.
-        leaks: whether that is a leak.
-        words: of texts, what their words know, by the length of histories.
-        examples: some that name it.
-    """
-
-    file: str
-    window: str
-    what: str
-    checked: int
-    named: int
-    expected: float
-    leaks: bool
-    words: tuple[Membership, ...] = ()
-    examples: tuple[str, ...] = ()
-
-    def facts(self) -> dict[str, Any]:
-        """As data."""
-        return asdict(self)
-
-    def __str__(self) -> str:
-        share = self.named / max(self.checked, 1)
-        told = (
-            f"{self.file}: {self.named:,} of {self.checked:,} {self.what} ({share:.0%}) name what is held out for"
-            f" {self.window}; {self.expected:,.1f} would be explained without a leak"
-        )
-        if self.words:
-            parts = [
-                f"{one.known:.0%} ± {one.error:.0%} with histories of {one.histories}"
-                for one in self.words
-            ]
-            told += (
-                ". Their words fit it, on the way from a stranger's item (0 %) to one of the history (100 %):"
-                f" {', '.join(parts)}"
-            )
-        return f"{told}. {'A LEAK' if self.leaks else 'No leak seen'}."
-
-
-class ItemWords:
-    """What a catalogue's items are called, and the words in which they are told; made once for all guards."""
-
-    def __init__(self, dataset: Dataset, title: str = "title") -> None:
-        """`title` is the column of titles; without such a column, no names are looked for."""
-        self._dataset, self._title = dataset, title
-
-    @cached_property
-    def namer(self) -> Namer:
-        """Finds titles in texts."""
-        items = self._dataset.items
-        known = self._title in items.fields
-        return Namer([str(one or "") for one in items.frame[self._title]] if known else [])
-
-    @cached_property
-    def bags(self) -> list[frozenset[str]]:
-        """The words of each item's text."""
-        items = self._dataset.items
-        texts = items.texts() if items.template else [""] * len(items)
-        return [words_of(text) for text in texts]
 
 
 class Guard:
@@ -237,8 +165,8 @@ class Guard:
         if found and policy == "refuse":
             raise DataError(
                 "\n".join(map(str, found)),
-                "Whoever said this had seen the answers. `leaks: scrub` leaves out what names them, `leaks: allow` takes"
-                " it as it is; better, make it again from training histories only.",
+                "Whoever said this had seen the answers. `leaks: scrub` leaves out what names them, `leaks: allow`"
+                " takes it as it is; better, make it again from training histories only.",
             )
 
     @staticmethod

@@ -3,9 +3,9 @@ one of the history.
 
 A text that was made from the history and from nothing else has words that only a later item has (and no item of the
 history) little more often than words that only a stranger's item has: a little more, since taste lasts. One that was
-made from later items too has such words about as often as words that only one item of the history has. Who shortens long
-histories before a model reads them leaks what came later of short ones only, so users are looked at by the length of
-their histories."""
+made from later items too has such words about as often as words that only one item of the history has. Who shortens
+long histories before a model reads them leaks what came later of short ones only, so users are looked at by the length
+of their histories."""
 
 from __future__ import annotations
 
