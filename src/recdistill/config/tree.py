@@ -88,8 +88,9 @@ def _require_sayable(config: RunConfig) -> None:
     for kind in [signal.kind for signal in config.signals]:
         if kind in never:
             raise ConfigError(
-                f"The teacher cannot say '{kind}': an ensemble has vectors only with `combine: {{kind: mean}}`.",
-                f"Combine by mean, or ask for {' and '.join(sorted(LISTS))} only, in the list `signals`.",
+                f"The teacher cannot say '{kind}': an ensemble has vectors only with `combine: {{kind: mean}}`;"
+                " who puts candidates in order has none.",
+                f"Combine vectors by mean, or ask for {' and '.join(sorted(LISTS))} only, in the list `signals`.",
             )
 
 

@@ -23,6 +23,7 @@ from recdistill.evaluation.rankings import Ranking
 from recdistill.models.recommender import Recommender
 from recdistill.models.validation import takes_repeat
 from recdistill.progress import Progress, SilentProgress
+from recdistill.teachers.sparing import spared
 
 Models = Mapping[str, Recommender | Sequence[Recommender]]
 
@@ -36,6 +37,9 @@ def evaluate(
     progress: Progress | None = None,
 ) -> Evaluation:
     """Rank the whole catalogue for every test case, with every model.
+
+    Where a model listens to somebody whose every word costs something, he is asked about a sample of the cases only
+    (see `teachers.sparing`).
 
     Args:
         models: by role. The roles `teacher`, `student`, `student_without_distillation` and
@@ -59,6 +63,7 @@ def evaluate(
         raise DataError(
             f"The test of {dataset.name} has no cases.", "Give the test a larger part of the split."
         )
+    roles = _spared(roles, cases)
     started = time.perf_counter()
     found = examine(roles, dataset, cases, "test", config=config, progress=progress)
     costs = {
@@ -90,7 +95,7 @@ def examine(
         ConfigError: there is no model, or one has another catalogue.
     """
     config = config or EvaluationConfig()
-    roles = by_role(models, dataset)
+    roles = _spared(by_role(models, dataset), cases)
     options = RankingOptions(config.depth, filters_seen(config, dataset.train), config.memory_mb)
     started = time.perf_counter()
     shown = progress or SilentProgress()
@@ -139,6 +144,15 @@ def by_role(models: Models, dataset: Dataset) -> dict[str, tuple[Recommender, ..
                 "Train it on this dataset, or evaluate it on its own.",
             )
     return roles
+
+
+def _spared(
+    roles: Mapping[str, Sequence[Recommender]], cases: Cases
+) -> dict[str, tuple[Recommender, ...]]:
+    return {
+        role: tuple(spared(model, cases.histories) for model in seeds)
+        for role, seeds in roles.items()
+    }
 
 
 def _rank(

@@ -27,6 +27,7 @@ from recdistill.evaluation.report.explanation import save_explanation
 from recdistill.models.recommender import SequenceModel
 from recdistill.teachers.calibration import temperature
 from recdistill.teachers.questions import Questions
+from recdistill.teachers.sparing import spared
 from recdistill.training.step import Moment
 
 if TYPE_CHECKING:
@@ -79,10 +80,10 @@ def look(pipeline: Pipeline) -> Looked:
 
 
 def contestants(pipeline: Pipeline) -> Models:
-    """The three that matter here."""
-    students = pipeline.students
+    """The three that matter here; the judge of a teacher is asked about a sample."""
+    students, cases = pipeline.students, held_out(pipeline)
     return {
-        roles.TEACHER: pipeline.teacher.recommender,
+        roles.TEACHER: spared(pipeline.teacher.recommender, cases.histories),
         roles.STUDENT: [trained.model for trained in students.student],
         roles.TWIN: [trained.model for trained in students.twin],
     }

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from recdistill.config.tree import to_yaml
+from recdistill.data.holdout import open_test
+from recdistill.data.sequences import Sequences
 from recdistill.distill.scrutiny import advice
 from recdistill.evaluation import roles
 from recdistill.evaluation.cost import labelling
@@ -19,9 +22,11 @@ from recdistill.models.popularity import Popularity
 from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.pipeline.controls import controls
 from recdistill.pipeline.students import Students, Trained
+from recdistill.teachers import sparing
 from recdistill.teachers.base import RecommenderBacked
 from recdistill.teachers.mixture import Mixture
 from recdistill.teachers.opinions import Opinions
+from recdistill.teachers.reranked import Reranked
 
 if TYPE_CHECKING:
     from recdistill.pipeline.pipeline import Pipeline
@@ -44,6 +49,7 @@ def prove(pipeline: Pipeline, folder: Path) -> None:
             *(pipeline.former.sentences(pipeline.signals) if pipeline.former else ()),
             *advice(pipeline.recipe, dataset, pipeline.signals),
             *remarks(pipeline.teacher),
+            *_sparing(pipeline.teacher.recommender, evaluation.cases.histories),
             *controls(config),
         ],
         inheritance(models, dataset, evaluation, pipeline.run.progress),
@@ -63,22 +69,30 @@ def prove(pipeline: Pipeline, folder: Path) -> None:
 
 
 def contestants(pipeline: Pipeline) -> Models:
-    """Every model of the comparison, by role; an ensemble's members stand beside it."""
-    teacher, students = pipeline.teacher, pipeline.students
+    """Every model of the comparison, by role; an ensemble's members, or the recommender whose candidates a judge puts
+    in order, stand beside it. A judge is asked about a sample of the test."""
+    students, cases = pipeline.students, open_test(pipeline.dataset.folder)
+    teacher = sparing.spared(pipeline.teacher.recommender, cases.histories)
+    members = _members(teacher, pipeline.teacher.notes)
     return {
-        roles.TEACHER: teacher.recommender,
-        **{f"{roles.TEACHER}/{name}": member for name, member in _members(teacher).items()},
+        roles.TEACHER: teacher,
+        **{f"{roles.TEACHER}/{name}": member for name, member in members.items()},
         roles.STUDENT: [trained.model for trained in students.student],
         roles.TWIN: [trained.model for trained in students.twin],
         roles.POPULARITY: Popularity.for_dataset(pipeline.dataset).fit(pipeline.dataset),
     }
 
 
-def _members(teacher: RecommenderBacked) -> dict[str, Recommender]:
-    together = teacher.recommender
+def _sparing(teacher: Recommender, histories: Sequences) -> tuple[str, ...]:
+    return sparing.remarks(sparing.spared(teacher, histories), histories)
+
+
+def _members(together: Recommender, notes: Mapping[str, Any]) -> dict[str, Recommender]:
+    if isinstance(together, Reranked):
+        return {"candidates": together.base}
     if not isinstance(together, Mixture | Opinions):
         return {}
-    names = [member["name"] for member in teacher.notes["members"] if member["weight"] > 0]
+    names = [member["name"] for member in notes["members"] if member["weight"] > 0]
     return dict(zip(names, together.members, strict=True))
 
 

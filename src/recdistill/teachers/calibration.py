@@ -12,10 +12,10 @@ from torch import Tensor
 
 from recdistill.data.sequences import Sequences
 from recdistill.teachers.combining import Combiner, Mean
+from recdistill.teachers.minimum import lowest
 from recdistill.teachers.questions import Questions
 
 _LOG_RANGE = (np.log(1e-2), np.log(1e3))
-_GOLDEN = (5**0.5 - 1) / 2
 _STEPS = 24
 """Golden sections, from the whole range of temperatures to a hundredth of a per cent of one."""
 _ROUNDS = 5
@@ -36,19 +36,7 @@ def temperature(questions: Questions) -> float:
     """
     if not len(questions):
         return 1.0
-    low, high = _LOG_RANGE
-    left, right = high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)
-    at_left, at_right = _surprise(questions, left), _surprise(questions, right)
-    for _ in range(_STEPS):
-        if at_left <= at_right:
-            high, right, at_right = right, left, at_left
-            left = high - _GOLDEN * (high - low)
-            at_left = _surprise(questions, left)
-        else:
-            low, left, at_left = left, right, at_right
-            right = low + _GOLDEN * (high - low)
-            at_right = _surprise(questions, right)
-    return float(np.exp((low + high) / 2))
+    return float(np.exp(lowest(lambda heat: _surprise(questions, heat), *_LOG_RANGE, _STEPS)))
 
 
 def _surprise(questions: Questions, log_temperature: float) -> float:

@@ -20,6 +20,7 @@ from recdistill.models.recommender import Recommender
 from recdistill.settings import Settings
 from recdistill.teachers import calibration
 from recdistill.teachers.base import RecommenderBacked
+from recdistill.teachers.candidates import RerankingConfig
 from recdistill.teachers.combining import AnyCombiner, Mean
 from recdistill.teachers.mixture import Mixture
 from recdistill.teachers.opinions import Opinions
@@ -76,6 +77,8 @@ EnsembleConfig.model_rebuild()
 
 def never_says(config: TeacherConfig) -> frozenset[str]:
     """Kinds of signal that a teacher of this configuration cannot give, whatever it learns."""
+    if isinstance(config, RerankingConfig):
+        return frozenset(VECTORS)
     if not isinstance(config, EnsembleConfig):
         return frozenset()
     own = () if isinstance(config.combine, Mean) else VECTORS

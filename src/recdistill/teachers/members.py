@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, Float64
+from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
 from recdistill.data.sequences import Sequences
@@ -21,7 +21,7 @@ def widest(members: Sequence[Recommender]) -> int | None:
 
 def state_types(members: Sequence[Recommender]) -> list[torch.dtype]:
     """The type of each member's states."""
-    nothing = Sequences.from_lists([[]])
+    nothing = Sequences.from_lists([])
     return [member.states(nothing).dtype for member in members]
 
 
@@ -39,6 +39,11 @@ def apart(
 ) -> tuple[Float64[Tensor, "rows _"], ...]:
     """The `count` states that lie `side_by_side`; there is at least one row."""
     return states[:, count:].split(states[0, :count].long().tolist(), dim=1)
+
+
+def letters(text: str) -> UInt8[Tensor, " letters"]:
+    """A text as a buffer: what was learned depends on how it is put together, and one hash covers both."""
+    return torch.tensor(list(text.encode()), dtype=torch.uint8)
 
 
 def save_members(members: Sequence[Recommender], folder: Path) -> None:
@@ -60,7 +65,8 @@ def _loaded(folder: Path) -> Recommender:
     """A member, which may be made of several others itself."""
     from recdistill.teachers.mixture import Mixture
     from recdistill.teachers.opinions import Opinions
+    from recdistill.teachers.reranked import Reranked
 
-    several = {Mixture.RECORD: Mixture, Opinions.RECORD: Opinions}
+    several = {kind.RECORD: kind for kind in (Mixture, Opinions, Reranked)}
     found = [kind for name, kind in several.items() if (folder / name).is_file()]
     return found[0].load(folder) if found else Recommender.load(folder)

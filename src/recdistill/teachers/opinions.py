@@ -24,6 +24,7 @@ from recdistill.teachers.combining.certainty import certainty
 from recdistill.teachers.combining.gate import facts
 from recdistill.teachers.members import (
     apart,
+    letters,
     load_members,
     save_members,
     side_by_side,
@@ -70,8 +71,7 @@ class Opinions(Recommender):
         self.network = nn.ModuleList(member.network for member in members)
         self.network.append(gate)
         self.network.register_buffer("popularity", popularity)
-        # What was learned depends on how it is put together: one hash covers both.
-        self.network.register_buffer("settings", _letters(config.model_dump_json()))
+        self.network.register_buffer("settings", letters(config.model_dump_json()))
         self._dtypes = state_types(members)
 
     @property
@@ -179,7 +179,3 @@ class Opinions(Recommender):
             ) from error
         members = load_members(folder, len(config.temperatures))
         return cls(members, config, gate, popularity)
-
-
-def _letters(text: str) -> Tensor:
-    return torch.tensor(list(text.encode()), dtype=torch.uint8)

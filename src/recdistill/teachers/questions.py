@@ -15,6 +15,7 @@ from recdistill.data.dataset import Dataset
 from recdistill.data.sequences import Sequences
 from recdistill.models.recommender import Recommender
 from recdistill.models.validation import takes_repeat
+from recdistill.teachers.sparing import asked, spared
 from recdistill.teachers.speech import BLOCK_BYTES, score_blocks
 
 _CASES = 4096
@@ -45,12 +46,13 @@ class Questions:
     def ask(
         cls, members: Sequence[Recommender], dataset: Dataset, at_most: int = _CASES
     ) -> Questions:
-        """Ask `members` about the validation cases; of very many, about a fixed sample.
+        """Ask `members` about the validation cases; of very many, about a fixed sample, which is smaller where the
+        word of one of them is dear.
 
         As in validation, each member sees its trimmed histories, and items of a history do not
         compete, unless users of this dataset take items repeatedly.
         """
-        cases = dataset.valid.take(sample(dataset.valid, at_most))
+        cases = _cases(members, dataset, at_most)
         answers = cases.targets.values[cases.targets.starts].astype(np.int64)
         states = [member.states(member.trimmed(cases.histories)) for member in members]
         repeat = takes_repeat(dataset.train.histories)
@@ -79,3 +81,11 @@ class Questions:
         for scores in zip(*streams, strict=True):
             yield slice(start, start + len(scores[0])), [part.cpu() for part in scores]
             start += len(scores[0])
+
+
+def _cases(members: Sequence[Recommender], dataset: Dataset, at_most: int) -> Cases:
+    cases = dataset.valid.take(sample(dataset.valid, at_most))
+    chosen = np.ones(len(cases), dtype=np.bool_)
+    for member in members:
+        chosen &= asked(spared(member, cases.histories), cases.histories)
+    return cases.take(np.flatnonzero(chosen))

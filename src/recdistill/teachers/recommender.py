@@ -3,9 +3,9 @@ student."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import field_validator
+from pydantic import AfterValidator
 
 from recdistill.data.dataset import Dataset
 from recdistill.errors import ConfigError
@@ -16,23 +16,26 @@ from recdistill.teachers.base import RecommenderBacked
 from recdistill.training.options import RunOptions, TrainingConfig
 
 
+def _complete(model: dict[str, Any]) -> dict[str, Any]:
+    """Check the settings and write out their defaults, so that identities show all of them."""
+    try:
+        kind = model_class(str(model.get("kind", "")))
+        return {"kind": kind.kind, **settings(kind, model).model_dump(mode="json")}
+    except ConfigError as error:
+        raise ValueError(f"{error.message} {error.hint}") from error
+
+
+AnyModel = Annotated[dict[str, Any], AfterValidator(_complete)]
+"""A model of ours: its `kind` and its settings."""
+
+
 class RecommenderTeacherConfig(Settings):
     """A model of ours, and how it is trained."""
 
     kind: Literal["recommender"] = "recommender"
-    model: dict[str, Any]
+    model: AnyModel
     """The model: its `kind` and its settings."""
     training: TrainingConfig = TrainingConfig()
-
-    @field_validator("model")
-    @classmethod
-    def _complete(cls, model: dict[str, Any]) -> dict[str, Any]:
-        """Check the settings and write out their defaults, so that identities show all of them."""
-        try:
-            kind = model_class(str(model.get("kind", "")))
-            return {"kind": kind.kind, **settings(kind, model).model_dump(mode="json")}
-        except ConfigError as error:
-            raise ValueError(f"{error.message} {error.hint}") from error
 
 
 class RecommenderTeacher(RecommenderBacked):

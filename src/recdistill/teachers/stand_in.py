@@ -9,9 +9,12 @@ from recdistill.data.vocabulary import Vocabulary
 from recdistill.models.recommender import Recommender
 from recdistill.models.registry import model_class, settings
 from recdistill.models.sasrec import SASRec, SASRecConfig
+from recdistill.teachers.candidates import RerankingConfig
 from recdistill.teachers.ensemble import EnsembleConfig, TeacherConfig
+from recdistill.teachers.judging import Silent
 from recdistill.teachers.mixture import Mixture
 from recdistill.teachers.recommender import RecommenderTeacherConfig
+from recdistill.teachers.reranked import Reranked, RerankedConfig
 from recdistill.teachers.transfer import TransferConfig
 
 _NOTHING = Vocabulary(pl.Series([0]))
@@ -31,6 +34,9 @@ def stand_in(config: TeacherConfig) -> Recommender:
         kind = model_class(str(config.model["kind"]))
         checked = settings(kind, {k: v for k, v in config.model.items() if k != "kind"})
         return hollow(checked) if isinstance(checked, SASRecConfig) else kind(checked, _NOTHING)
+    if isinstance(config, RerankingConfig):
+        base = stand_in(RecommenderTeacherConfig(model=config.candidates.model))
+        return Reranked(base, Silent(), RerankedConfig())
     return hollow((config.teacher if isinstance(config, TransferConfig) else config).head)
 
 
