@@ -129,7 +129,7 @@ def _load(folder: Path) -> tuple[Any, Any]:
     except ImportError as error:
         raise MissingExtraError("A text encoder", "teacher") from error
     try:
-        with _quiet():
+        with quiet():
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
             model = AutoModel.from_pretrained(
                 folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
@@ -147,7 +147,7 @@ def _load(folder: Path) -> tuple[Any, Any]:
 
 
 @contextmanager
-def _quiet() -> Generator[None]:
+def quiet() -> Generator[None]:
     """Without transformers' bars and its report of heads that pooling does not need."""
     from transformers.utils import logging
 

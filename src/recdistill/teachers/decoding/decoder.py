@@ -1,0 +1,129 @@
+"""A causal language model and its tokenizer, ready to be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor
+
+from recdistill.errors import ConfigError
+from recdistill.teachers import hub
+from recdistill.teachers.decoding.loading import load_model, load_tokenizer
+from recdistill.teachers.decoding.settings import DecoderConfig
+
+
+@dataclass
+class Decoder:
+    """Attributes:
+    model: of transformers' `AutoModelForCausalLM`, in evaluation mode.
+    tokenizer: its own.
+    dtype: what its weights are computed in.
+    """
+
+    model: Any
+    tokenizer: Any
+    dtype: torch.dtype
+
+    @classmethod
+    def load(
+        cls,
+        config: DecoderConfig,
+        device: torch.device | str = "cpu",
+        say: Callable[[str], None] = lambda _: None,
+    ) -> Decoder:
+        """Find and load the model.
+
+        Args:
+            config: which, and how.
+            device: where it computes, unless it is spread over all GPUs.
+            say: is told where the files came from.
+
+        Raises:
+            ConfigError: the files are no usable model, or a library that the settings need is not there.
+            SourceUnavailableError: it is neither a folder nor cached, and the hub cannot be reached.
+            MissingExtraError: transformers is not installed.
+        """
+        located = hub.locate(
+            config.model, config.revision, say, what="language model", code=config.trust_remote_code
+        )
+        device = torch.device(device)
+        dtype = compute_type(config, device)
+        model = load_model(located.folder, config, dtype, device)
+        tokenizer = load_tokenizer(located.folder, trusted=config.trust_remote_code)
+        return cls(model, tokenizer, dtype)
+
+    @property
+    def device(self) -> torch.device:
+        """Where tokens go in."""
+        return self.model.get_input_embeddings().weight.device
+
+    @cached_property
+    def places(self) -> int | None:
+        """How many tokens it can read; `None` where its settings do not say."""
+        settings = self.model.config.get_text_config(decoder=True)
+        return getattr(settings, "max_position_embeddings", None)
+
+    @cached_property
+    def window(self) -> int | None:
+        """How far its nearest-sighted layer looks back; `None` where all see everything."""
+        settings = self.model.config.get_text_config(decoder=True)
+        kinds = getattr(settings, "layer_types", None) or ()
+        if kinds and not any("sliding" in kind or "chunked" in kind for kind in kinds):
+            return None
+        sights = (
+            getattr(settings, name, None) for name in ("sliding_window", "attention_chunk_size")
+        )
+        return min((sight for sight in sights if sight), default=None)
+
+    @property
+    def width(self) -> int:
+        """Of its hidden states."""
+        return int(self.model.config.get_text_config(decoder=True).hidden_size)
+
+    @property
+    def end(self) -> int:
+        """The token that ends a text.
+
+        Raises:
+            ConfigError: the tokenizer has none.
+        """
+        token = self.tokenizer.eos_token_id
+        if token is None:
+            raise ConfigError(
+                "The language model's tokenizer has no token that ends a text.",
+                "Set `eos_token` in its tokenizer_config.json, or give a `closing`.",
+            )
+        return int(token)
+
+    def tokens(self, texts: Sequence[str], *, special: bool = False) -> list[list[int]]:
+        """Each text as tokens, and nothing around them.
+
+        Args:
+            texts: any.
+            special: whether what looks like a special token is one; in texts from a catalogue it never is.
+        """
+        if not texts:
+            return []
+        split = {} if special else {"split_special_tokens": True}
+        return self.tokenizer(list(texts), add_special_tokens=False, **split)["input_ids"]
+
+    @torch.inference_mode()
+    def logits(
+        self, tokens: Int64[Tensor, "rows tokens"], mask: Int64[Tensor, "rows tokens"]
+    ) -> Float[Tensor, "rows tokens vocabulary"]:
+        """What it expects after each token of texts padded on the right: a plain pass."""
+        return self.model(input_ids=tokens, attention_mask=mask, use_cache=False).logits
+
+
+def compute_type(config: DecoderConfig, device: torch.device) -> torch.dtype:
+    """What `auto` means on this device."""
+    if config.dtype != "auto":
+        return getattr(torch, config.dtype)
+    if device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False):
+        return torch.bfloat16
+    return torch.float32

@@ -1,0 +1,36 @@
+"""Which language model is loaded, and how."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from recdistill.settings import Settings
+from recdistill.teachers.decoding.weights import files_hash
+
+Precision = Literal["auto", "bfloat16", "float16", "float32"]
+
+
+class DecoderConfig(Settings):
+    """Any causal language model of the transformers library."""
+
+    model: str
+    """An id on the Hugging Face hub, or a folder."""
+    revision: str | None = None
+    """A branch, tag or commit on the hub. A commit pins it: what a branch names may change."""
+    dtype: Precision = "auto"
+    """What its weights are computed in; `auto` takes bfloat16 where a GPU multiplies it, float32 elsewhere."""
+    bits: Literal[8, 4] | None = Field(default=None, exclude_if=lambda given: given is None)
+    """Load the weights rounded to so many bits, by bitsandbytes."""
+    spread: bool = Field(default=False, exclude_if=lambda given: not given)
+    """Lay the layers out over all GPUs there are, by accelerate."""
+    trust_remote_code: bool = Field(default=False, exclude_if=lambda given: not given)
+    """Whether code that comes with the model may run. It can do whatever you can."""
+
+    @property
+    def besides(self) -> list[str]:
+        """The content of the folder, where the model is one."""
+        folder = Path(self.model).expanduser()
+        return [files_hash(folder)] if folder.is_dir() else []

@@ -1,0 +1,60 @@
+"""A language model that is known before it is loaded: who asks who it is need not wait for its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from recdistill.teachers import hub
+from recdistill.teachers.decoding.branches import PlainBranches, SharedBranches
+from recdistill.teachers.decoding.decoder import Decoder
+from recdistill.teachers.decoding.probing import branching
+from recdistill.teachers.decoding.settings import DecoderConfig
+from recdistill.teachers.decoding.weights import files_hash
+from recdistill.training.hardware import choose_device
+
+
+@dataclass
+class Source:
+    """Attributes:
+    config: which model.
+    device: where it computes; a GPU where there is one when `None`.
+    say: is told where its files came from.
+    """
+
+    config: DecoderConfig
+    device: str | None = None
+    say: Callable[[str], None] = field(default=lambda _: None, repr=False)
+
+    @cached_property
+    def revision(self) -> str:
+        """A hash of its files.
+
+        Raises:
+            SourceUnavailableError: they are not here, and the hub cannot be reached.
+        """
+        config = self.config
+        located = hub.locate(
+            config.model,
+            config.revision,
+            self.say,
+            what="language model",
+            code=config.trust_remote_code,
+        )
+        return files_hash(located.folder)
+
+    @cached_property
+    def decoder(self) -> Decoder:
+        """The model, loaded when it is first asked for."""
+        return Decoder.load(self.config, choose_device(self.device), self.say)
+
+    @cached_property
+    def branching(self) -> type[SharedBranches] | type[PlainBranches]:
+        """How it reads many ways on from one prompt."""
+        return branching(self.decoder)
+
+    @property
+    def shares(self) -> bool:
+        """Whether that is the quick way."""
+        return self.branching is SharedBranches

@@ -1,0 +1,37 @@
+"""Tiny causal models of several architectures, each saved once."""
+
+from __future__ import annotations
+
+import pytest
+from tiny_decoders import save_decoder
+
+from recdistill.teachers.decoding.decoder import Decoder
+from recdistill.teachers.decoding.settings import DecoderConfig
+
+
+@pytest.fixture(scope="session")
+def decoder_folder(tmp_path_factory):
+    """`decoder_folder(kind)`: where a tiny model of an architecture lies."""
+    root, made = tmp_path_factory.mktemp("decoders"), {}
+
+    def of(kind: str, **settings):
+        name = "-".join([kind, *(f"{key}={value}" for key, value in settings.items())])
+        if name not in made:
+            made[name] = save_decoder(root / name, kind, **settings)
+        return made[name]
+
+    return of
+
+
+@pytest.fixture(scope="session")
+def decoder(decoder_folder):
+    """`decoder(kind)`: the same, loaded."""
+    loaded = {}
+
+    def of(kind: str, **settings) -> Decoder:
+        folder = decoder_folder(kind, **settings)
+        if folder not in loaded:
+            loaded[folder] = Decoder.load(DecoderConfig(model=str(folder)))
+        return loaded[folder]
+
+    return of

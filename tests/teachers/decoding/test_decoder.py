@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from dataclasses import dataclass
+
+import pytest
+import torch
+
+from recdistill.data.sequences import Sequences
+from recdistill.errors import ConfigError
+from recdistill.teachers.decoding.decoder import Decoder, compute_type
+from recdistill.teachers.decoding.prompting import Prompting, read
+from recdistill.teachers.decoding.settings import DecoderConfig
+from recdistill.teachers.decoding.source import Source
+from recdistill.teachers.decoding.titles import spoken
+
+
+@dataclass(frozen=True)
+class Plain:
+    system: str
+    user: str
+
+
+class Lines:
+    """A title a line."""
+
+    def render(self, history, candidates=()):
+        return Plain("", "\n".join(f"The crime story {item}" for item in history))
+
+
+def test_pickled_weights_are_refused(decoder_folder, tmp_path):
+    folder = shutil.copytree(decoder_folder("gpt2"), tmp_path / "pickled")
+    (folder / "model.safetensors").unlink()
+    torch.save({}, folder / "pytorch_model.bin")
+    with pytest.raises(ConfigError, match="no weights in safetensors format"):
+        Decoder.load(DecoderConfig(model=str(folder)))
+
+
+def test_code_that_comes_with_a_model_does_not_run(decoder_folder, tmp_path):
+    folder = shutil.copytree(decoder_folder("gpt2"), tmp_path / "with-code")
+    config = json.loads((folder / "config.json").read_text())
+    classes = {"AutoConfig": "odd.OddConfig", "AutoModelForCausalLM": "odd.OddModel"}
+    (folder / "config.json").write_text(
+        json.dumps({**config, "model_type": "odd", "auto_map": classes})
+    )
+    mark = tmp_path / "it-ran"
+    (folder / "odd.py").write_text(f"open({str(mark)!r}, 'w').close()\n")
+    with pytest.raises(ConfigError, match="cannot be loaded"):
+        Decoder.load(DecoderConfig(model=str(folder)))
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "library"), [({"bits": 8}, "bitsandbytes"), ({"spread": True}, "accelerate")]
+)
+def test_a_library_that_is_missing_is_named(decoder_folder, monkeypatch, settings, library):
+    found = importlib.util.find_spec
+    monkeypatch.setattr(
+        "recdistill.teachers.decoding.loading.find_spec",
+        lambda name: None if name == library else found(name),
+    )
+    with pytest.raises(ConfigError, match=f"library {library}, which is not installed"):
+        Decoder.load(DecoderConfig(model=str(decoder_folder("gpt2")), **settings))
+
+
+def test_types():
+    cpu = torch.device("cpu")
+    assert compute_type(DecoderConfig(model="x"), cpu) is torch.float32
+    assert compute_type(DecoderConfig(model="x", dtype="bfloat16"), cpu) is torch.bfloat16
+
+
+def test_the_revision_is_that_of_the_files_and_known_without_loading(decoder_folder, tmp_path):
+    folder = decoder_folder("gpt2")
+    source = Source(DecoderConfig(model=str(folder)))
+    copy = shutil.copytree(folder, tmp_path / "copy")
+    assert Source(DecoderConfig(model=str(copy))).revision == source.revision
+    assert "decoder" not in vars(source)
+    (copy / "tokenizer.json").write_text((copy / "tokenizer.json").read_text() + " ")
+    assert Source(DecoderConfig(model=str(copy))).revision != source.revision
+    assert DecoderConfig(model=str(folder)).besides == [source.revision]
+    assert DecoderConfig(model="acme/model").besides == []
+
+
+def test_large_files_of_the_hubs_cache_are_known_by_their_names(tmp_path):
+    from recdistill.teachers.decoding.weights import files_hash
+
+    blobs, folder = tmp_path / "blobs", tmp_path / "snapshots" / "c0ffee"
+    blobs.mkdir()
+    folder.mkdir(parents=True)
+    hashes = []
+    for name in ("a" * 64, "b" * 64):
+        (blobs / name).write_text("weights")
+        (folder / "model.safetensors").unlink(missing_ok=True)
+        (folder / "model.safetensors").symlink_to(blobs / name)
+        hashes.append(files_hash(folder))
+    assert hashes[0] != hashes[1]
+
+
+# What is read
+
+
+def test_special_tokens_in_titles_are_letters(decoder):
+    model = decoder("gpt2")
+    (tokens,) = spoken(model, ["A <|endoftext|> B"], "\n", 40)
+    assert model.end not in tokens
+    assert model.tokenizer.decode(tokens) == "A <|endoftext|> B\n"
+
+
+def test_titles_end_with_the_line_or_with_the_text_and_long_ones_are_cut(decoder):
+    model = decoder("gpt2")
+    texts = ["The  crime\nstory 3", "x" * 60, " "]
+    lines, ended = spoken(model, texts, "\n", 8), spoken(model, texts, None, 8)
+    assert model.tokenizer.decode(lines[0]) == "The crime story 3\n"
+    assert ended[0][-1] == model.end
+    assert [len(line) for line in lines[1:]] == [8, 0]
+    assert lines[1][-1] == lines[0][-1]
+    assert ended[1][-1] == model.end
+    assert len(ended[1]) == 8
+
+
+def test_a_prompt_is_plain_text_where_the_model_does_not_converse(decoder):
+    model = decoder("gpt2")
+    tokens = read(model, Plain("Be brief.", "What next? <|im_start|>"))
+    assert model.tokenizer.decode(tokens) == "Be brief.\n\nWhat next? <|im_start|>\n"
+    assert not set(tokens) & set(model.tokenizer.all_special_ids)
+
+
+def test_a_prompt_is_a_conversation_where_the_tokenizer_has_a_template(decoder):
+    model = decoder("gpt2", chat=True)
+    tokens = read(model, Plain("Be brief.", "What next?"))
+    assert model.tokenizer.decode(tokens) == (
+        "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhat next?<|im_end|>\n<|im_start|>assistant\n"
+    )
+    assert len(set(tokens) & set(model.tokenizer.all_special_ids)) == 2
+
+
+def test_of_prompts_that_are_too_long_the_oldest_items_are_left_out(decoder):
+    model = decoder("gpt2")
+    wording = Lines()
+    histories = Sequences.from_lists([list(range(40)), [5]])
+    roomy, tight = (
+        Prompting(model, wording, history=30, room=room).tokens(histories) for room in (400, 60)
+    )
+    assert model.tokenizer.decode(roomy[0]).count("story") == 30
+    text = model.tokenizer.decode(tight[0])
+    assert len(tight[0]) <= 60
+    assert "story 39" in text
+    assert 2 <= text.count("story") < 30
+    assert tight[1] == roomy[1]
+    with pytest.raises(ConfigError, match="A prompt about one item takes"):
+        Prompting(model, wording, history=30, room=2).tokens(histories)
