@@ -20,7 +20,7 @@ FLOORS = [
     {"files", "settings", "progress"},
     {"data", "asking"},
     {"signals"},
-    {"training"},
+    {"training", "language"},
     {"models"},
     {"teachers"},
     {"distill"},

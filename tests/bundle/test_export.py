@@ -50,6 +50,20 @@ def test_rotary_places_too(tiny_dataset: Dataset) -> None:
     assert found.largest_difference < 2e-5
 
 
+@pytest.mark.slow
+def test_the_layers_of_a_language_model_too(tiny_dataset: Dataset, tmp_path: Path) -> None:
+    settings = {"width": 8, "history": 5, "seed": 1}
+    model = Decoder.for_dataset(tiny_dataset, model=str(decoder(tmp_path / "llama")), **settings)
+    runtime = Runtime(to_onnx(scorer_of(model)), tiny_dataset.num_items)
+    found = require_agreement(model, runtime, probes(tiny_dataset, 1_000))
+    assert found.largest_difference < 2e-5
+    stiff = Decoder.for_dataset(
+        tiny_dataset, model=str(decoder(tmp_path / "g", "gpt2")), **settings
+    )
+    with pytest.raises(BundleError, match="cannot leave"):
+        to_onnx(scorer_of(stiff))
+
+
 def test_what_items_are_made_of_stays_behind(tiny_dataset: Dataset) -> None:
     """Of a teacher's vectors and what bends them a bundle holds the sums, and no byte more."""
     size, items = {"width": 8, "blocks": 1, "history": 5}, {"kind": "offset", "features": 300}

@@ -19,7 +19,7 @@ ARANGE = torch.arange(64, dtype=torch.float64).reshape(8, 8) / 10
 
 
 def read(head, made, batch):
-    doors = Doors([head], 8).double()
+    doors = Doors([head], 8, 8).double()
     return doors, doors.read(head, Output.of(made, batch, watch=head.watches))
 
 
@@ -73,7 +73,7 @@ def test_an_exit_is_the_normalised_state_after_its_block(block):
 
 def test_terms_at_one_head_share_what_it_learns():
     heads = [Auxiliary(), Exit(), Auxiliary(), Served(), Exit(block=1)]
-    doors = Doors(heads, 8)
+    doors = Doors(heads, 8, 8)
     assert len(list(doors.parameters())) == 2 + 4 + 4
 
 

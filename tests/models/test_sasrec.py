@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from recdistill.data.batches import pack
 from recdistill.data.sequences import Sequences
 from recdistill.data.vocabulary import Vocabulary
-from recdistill.models import sasrec
+from recdistill.models import prefixes
 from recdistill.models.item_encoders import IdItems, OffsetItems, VectorItems, item_encoder
 from recdistill.models.sasrec import SASRec, SASRecConfig
 from recdistill.training.step import TorchBatch
@@ -48,7 +48,7 @@ def test_each_history_alone(model: SASRec) -> None:
 
 def test_slices_change_nothing(model: SASRec, monkeypatch: pytest.MonkeyPatch) -> None:
     together = model.states(Sequences.from_lists(ROWS))
-    monkeypatch.setattr(sasrec, "_POSITIONS_AT_ONCE", 3)
+    monkeypatch.setattr(prefixes, "_POSITIONS_AT_ONCE", 3)
     torch.testing.assert_close(model.states(Sequences.from_lists(ROWS)), together)
 
 
@@ -157,7 +157,7 @@ def test_prefixes_that_share_a_pass_know_what_they_know_alone(tiny_dataset, monk
     contexts = tiny_dataset.contexts().histories
     alone = torch.cat([model.states(contexts.take(slice(row, row + 1))) for row in range(60)])
     torch.testing.assert_close(model.states(contexts)[:60], alone, rtol=1e-4, atol=1e-5)
-    monkeypatch.setattr("recdistill.models.sasrec._POSITIONS_AT_ONCE", 20)
+    monkeypatch.setattr("recdistill.models.prefixes._POSITIONS_AT_ONCE", 20)
     shuffled = np.random.default_rng(0).permutation(60)
     few = model.states(contexts.take(shuffled))
     torch.testing.assert_close(few, alone[torch.from_numpy(shuffled)], rtol=1e-4, atol=1e-5)

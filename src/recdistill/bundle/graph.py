@@ -12,6 +12,7 @@ from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 from torch.nn.functional import embedding, gelu, linear, scaled_dot_product_attention
 
+from recdistill.models.decoder import DecoderNetwork
 from recdistill.models.sasrec import SASRecNetwork
 from recdistill.models.transformer import Block, rotate
 
@@ -97,6 +98,31 @@ class SASRecLast(nn.Module):
         for block in earlier:
             values = _every_place(block, values, turn)
         last = self.norm(_last_place(final, values, turn, lengths))
+        return torch.where((lengths > 0)[:, None], last, self.start)
+
+
+class DecoderLast(nn.Module):
+    """A language model's layers after the last item.
+
+    Everything after a row's last item is padding, at which causal layers do not look.
+    """
+
+    start: Tensor
+
+    def __init__(self, network: DecoderNetwork, window: int) -> None:
+        super().__init__()
+        self.window, self.scale = window, network.scale
+        self.inward, self.layers = network.inward, network.layers
+        self.outward, self.norm = network.outward, network.norm
+        self.register_buffer("start", network.start)
+
+    def forward(self, table: Tensor, history: Tensor, lengths: Tensor) -> Tensor:
+        """`table [items, width]`, `history [rows, places]`, `lengths [rows]` -> `[rows, width]`."""
+        history, lengths = tail(history, lengths, self.window)
+        values = self.inward(embedding(history, table) * self.scale)
+        values = self.layers(inputs_embeds=values).last_hidden_state
+        row = torch.arange(lengths.shape[0], device=lengths.device)
+        last = self.norm(self.outward(values[row, (lengths - 1).clamp(min=0)]))
         return torch.where((lengths > 0)[:, None], last, self.start)
 
 

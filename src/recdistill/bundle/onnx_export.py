@@ -10,11 +10,12 @@ from importlib import import_module
 from typing import Any
 
 import torch
+from torch._dynamo.exc import UserError
 from torch.export import Dim
 
 from recdistill.bundle.graph import Scorer
 from recdistill.bundle.runtime import INPUTS, OUTPUTS
-from recdistill.errors import MissingExtraError
+from recdistill.errors import BundleError, MissingExtraError
 
 OPSET = 18
 
@@ -26,6 +27,7 @@ def to_onnx(scorer: Scorer) -> bytes:
     nothing, so the node is added here instead of being exported.
 
     Raises:
+        BundleError: the student computes for one number of rows or places only.
         MissingExtraError: the ONNX packages are not installed.
     """
     try:
@@ -51,7 +53,14 @@ def _scores(scorer: Scorer) -> Any:
     rows = Dim("rows")
     shapes = ({0: rows, 1: Dim("places")}, {0: rows}, None, {0: Dim("candidates")})
     # Traced on its own: inside torch.onnx.export a shape that cannot stay free would silently be fixed.
-    traced = torch.export.export(scorer.eval(), example, dynamic_shapes=shapes, strict=False)
+    try:
+        traced = torch.export.export(scorer.eval(), example, dynamic_shapes=shapes, strict=False)
+    except UserError as error:
+        raise BundleError(
+            "The student's layers only compute with as many rows and places as they were traced with, so they cannot "
+            f"leave: {str(error).splitlines()[0]}",
+            "Of language models, Llama and Qwen can be exported; GPT-2 cannot.",
+        ) from error
     with _exporter_quiet():
         program = torch.onnx.export(
             traced,

@@ -9,9 +9,10 @@ from typing import cast
 
 from torch import nn
 
-from recdistill.bundle.graph import Nobody, SASRecLast, Scorer
+from recdistill.bundle.graph import DecoderLast, Nobody, SASRecLast, Scorer
 from recdistill.bundle.manifest import ModelEntry
 from recdistill.errors import BundleError
+from recdistill.models.decoder import Decoder, DecoderNetwork
 from recdistill.models.popularity import Popularity
 from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.models.sasrec import SASRec, SASRecNetwork
@@ -23,8 +24,14 @@ def _sasrec(student: Recommender) -> nn.Module:
     return SASRecLast(network, cast("SASRec", student).history)
 
 
+def _decoder(student: Recommender) -> nn.Module:
+    network = copy.deepcopy(cast("DecoderNetwork", student.network)).cpu()
+    return DecoderLast(network, cast("Decoder", student).history)
+
+
 _ENCODERS: Mapping[type[Recommender], Callable[[Recommender], nn.Module]] = {
     SASRec: _sasrec,
+    Decoder: _decoder,
     Popularity: lambda student: Nobody(),
 }
 

@@ -18,6 +18,7 @@ from recdistill.errors import ConfigError
 from recdistill.evaluation.options import EvaluationConfig
 from recdistill.models.item_encoders import IdItemsConfig, VectorItemsConfig
 from recdistill.models.sasrec import SASRecConfig
+from recdistill.models.students import StudentConfig
 from recdistill.settings import Settings
 from recdistill.signals.kinds import SignalKind
 from recdistill.teachers import TeacherConfig, never_says
@@ -43,7 +44,7 @@ class RunConfig(Settings):
     teacher: TeacherConfig
     signals: tuple[SignalKind, ...] = Field(min_length=1)
     """What the teacher is asked."""
-    student: SASRecConfig = SASRecConfig()
+    student: StudentConfig = SASRecConfig()
     features: StudentFeatures | None = Field(default=None, exclude_if=lambda given: given is None)
     """What a student's `items` of the kind `vectors` (or `offset`) are made from: texts, or a file of vectors."""
     recipe: Recipe = Recipe()

@@ -18,6 +18,8 @@ from recdistill.distill.companions import Member, Teacher
 from recdistill.distill.initialise import TeacherInit
 from recdistill.distill.objectives.layers import paired
 from recdistill.errors import ConfigError
+from recdistill.language.backbone import blocks
+from recdistill.models.decoder import Decoder
 from recdistill.models.item_encoders import IdItems
 from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.models.sasrec import SASRec
@@ -42,28 +44,30 @@ class LayersInit(Settings):
     def source(self) -> None:
         """The kind of signal it takes: none, it takes from the model itself."""
 
-    def check(self, student: SequenceModel, teacher: Recommender | None) -> SASRec:
+    def check(self, student: SequenceModel, teacher: Recommender | None) -> SequenceModel:
         """The model that is copied.
 
         Raises:
             ConfigError: there is none, or nothing of it would fit into `student`.
         """
         model = self.of.speaker(student, teacher).model
-        assert isinstance(model, SASRec)
-        if not isinstance(student, SASRec) or not isinstance(student.network.items, IdItems):
+        if not isinstance(getattr(student.network, "items", None), IdItems):
             raise ConfigError(
                 "`init: {what: layers}` writes into a student's own item vectors, and this one has none.",
-                "Use `student: {kind: sasrec, items: {kind: ids}}`, or drop `init`.",
+                "Use `student: {items: {kind: ids}}`, or drop `init`.",
             )
-        for what in ("width", "heads", "widening", "positions"):
-            own, other = getattr(student.config, what), getattr(model.config, what)
+        for what in ("kind", *_ALIKE.get(student.kind, ("width",))):
+            own, other = (getattr(one.config, what, None) for one in (student, model))
             if own != other:
-                raise ConfigError(
-                    f"`init: {{what: layers}}` copies blocks as they are, but the student's {what} is {own}, "
-                    f"the teacher's {other}.",
-                    f"Give the student `{what}: {other}`, or begin from `what: item-vectors`, which any width can.",
-                )
-        self._check_blocks(student.config.blocks, model.config.blocks)
+                raise _unlike(what, own, other)
+        own, other = layers(student), layers(model)
+        shapes = [
+            {name: value.shape for name, value in one[0].state_dict().items()}
+            for one in (own, other)
+        ]
+        if shapes[0] != shapes[1]:
+            raise _unlike("language model", student.config.model, model.config.model)
+        self._check_blocks(len(own), len(other))
         return model
 
     def _check_blocks(self, own: int, others: int) -> None:
@@ -92,17 +96,60 @@ class LayersInit(Settings):
             ConfigError: see `check`.
         """
         model = self.check(student, teacher)
-        assert isinstance(student, SASRec)
-        own, other = student.network, model.network
-        assert isinstance(own.items, IdItems)
-        own.items.vectors.copy_(model.item_table())
-        _take(own.positions, other.positions)
-        chosen = self.chosen(len(own.blocks), len(other.blocks))
-        for block, number in zip(own.blocks, chosen, strict=True):
-            _take(block, other.blocks[number])
-        _take(own.norm, other.norm)
-        own.start.copy_(other.start)
+        own, other = layers(student), layers(model)
+        chosen = self.chosen(len(own), len(other))
+        for layer, number in zip(own, chosen, strict=True):
+            layer.load_state_dict(other[number].state_dict())
+        _take_the_rest(student.network, model.network)
+        student.network.get_parameter("items.vectors").copy_(model.item_table())
         return chosen
+
+
+def layers(model: SequenceModel) -> nn.ModuleList:
+    """The blocks that a model computes one after another.
+
+    Raises:
+        ConfigError: it has none that are known of.
+    """
+    if isinstance(model, SASRec):
+        return model.network.blocks
+    if isinstance(model, Decoder):
+        return blocks(model.network.layers)
+    raise ConfigError(
+        f"`init: {{what: layers}}` copies blocks, and a model of the kind '{model.kind}' has none.",
+        f"Kinds that have: {', '.join(sorted(_ALIKE))}.",
+    )
+
+
+_ALIKE = {"sasrec": ("width", "heads", "widening", "positions"), "decoder": ("width",)}
+"""What two models of a kind must share, so that one's blocks mean the same in the other."""
+
+
+def _unlike(what: str, own: object, other: object) -> ConfigError:
+    return ConfigError(
+        f"`init: {{what: layers}}` copies blocks as they are, but the student's {what} is {own}, "
+        f"the teacher's {other}.",
+        f"Give the student `{what.replace('language ', '')}: {other}`, or begin from `what: item-vectors`, which any "
+        "can.",
+    )
+
+
+def _take_the_rest(own: nn.Module, other: nn.Module) -> None:
+    """Take over every tensor that belongs to no block, item or head; of a longer one (the places of a longer
+    history) the beginning."""
+    theirs = other.state_dict()
+    apart = (
+        "items.",
+        "outcomes.",
+        *(f"{name}." for name, part in own.named_modules() if _stack(part)),
+    )
+    for name, value in own.state_dict().items():
+        if not name.startswith(apart):
+            value.copy_(theirs[name][: len(value)])
+
+
+def _stack(part: nn.Module) -> bool:
+    return isinstance(part, nn.ModuleList)
 
 
 def _vectors_unless_said(given: Any) -> Any:
@@ -114,10 +161,3 @@ Init = Annotated[
     BeforeValidator(_vectors_unless_said),
 ]
 """What a student begins from: `{what: item-vectors}`, said or not, or `{what: layers}`."""
-
-
-def _take(own: nn.Module, other: nn.Module) -> None:
-    """Take over every tensor; of a longer one (the places of a longer history) the beginning."""
-    theirs = other.state_dict()
-    for name, value in own.state_dict().items():
-        value.copy_(theirs[name][: len(value)])

@@ -36,8 +36,8 @@ class Head(Settings):
         """Raise `ConfigError` when `student` has no such place."""
 
     @abstractmethod
-    def door(self, width: int) -> nn.Module:
-        """What the head learns, for a student of `width`."""
+    def door(self, width: int, inside: int) -> nn.Module:
+        """What the head learns, for a student of `width` whose hidden states are of width `inside`."""
 
     @abstractmethod
     def read(self, output: Output, door: nn.Module) -> Float[Tensor, "positions width"]:
@@ -49,7 +49,7 @@ class Served(Head):
 
     kind: Literal["served"] = "served"
 
-    def door(self, width: int) -> nn.Module:
+    def door(self, width: int, inside: int) -> nn.Module:
         """Nothing."""
         return nn.Identity()
 
@@ -63,7 +63,7 @@ class Auxiliary(Head):
 
     kind: Literal["auxiliary"] = "auxiliary"
 
-    def door(self, width: int) -> nn.Module:
+    def door(self, width: int, inside: int) -> nn.Module:
         """A linear map that begins as 0."""
         linear = nn.Linear(width, width)
         nn.init.zeros_(linear.weight)
@@ -98,10 +98,11 @@ class Exit(Head):
                 else "Give the student more `blocks`, or drop the term.",
             )
 
-    def door(self, width: int) -> nn.Module:
-        """A linear map that begins as the identity, and a norm."""
-        linear = nn.Linear(width, width)
-        nn.init.eye_(linear.weight)
+    def door(self, width: int, inside: int) -> nn.Module:
+        """A linear map, and a norm. It begins as the identity, where the widths are one."""
+        linear = nn.Linear(inside, width)
+        if inside == width:
+            nn.init.eye_(linear.weight)
         nn.init.zeros_(linear.bias)
         return nn.Sequential(linear, nn.LayerNorm(width))
 

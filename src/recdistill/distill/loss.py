@@ -85,7 +85,8 @@ class DistillationLoss(nn.Module):
         self._rivals = Rivals(objectives)
         width = student.item_table().shape[1]
         require_fit(objectives, student, self._voices)
-        self._doors = Doors([term.head for term in self._over_logits], width)
+        inside = Anatomy.of(student.network).width
+        self._doors = Doors([term.head for term in self._over_logits], width, inside)
         self._over_vectors = [term for term in beside if isinstance(term, VectorObjective)]
         self._over_models = [term for term in beside if isinstance(term, LiveObjective)]
         self._over_outcomes = [term for term in beside if isinstance(term, Outcome)]

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from recdistill.data.vocabulary import Vocabulary
 from recdistill.errors import CheckpointError
+from recdistill.models.decoder import Decoder
 from recdistill.models.item_knn import ItemKNN
 from recdistill.models.popularity import Popularity
 from recdistill.models.recommender import Recommender
@@ -144,6 +145,7 @@ def _neighbours(model: Recommender, made: Recommender, move: Move, features: Ten
 
 _WAYS: dict[type[Recommender], Callable[[Recommender, Recommender, Move, Tensor | None], None]] = {
     SASRec: _sequences,
+    Decoder: _sequences,
     Popularity: _counts,
     ItemKNN: _neighbours,
 }

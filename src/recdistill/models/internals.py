@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -31,6 +31,8 @@ class Anatomy:
     @classmethod
     def of(cls, network: nn.Module) -> Anatomy:
         """The anatomy of `network`."""
+        if isinstance(network, Watchable):
+            return network.anatomy
         blocks = [part for part in network.modules() if isinstance(part, Block)]
         if not blocks:
             return cls(0, 0, 0)
@@ -56,6 +58,20 @@ class Internals:
         )
 
 
+@runtime_checkable
+class Watchable(Protocol):
+    """A network that is not made of our blocks, and shows its inside itself."""
+
+    @property
+    def anatomy(self) -> Anatomy:
+        """What it is made of."""
+        ...
+
+    def watch(self, seen: Internals) -> Sequence[Callable[[], None]]:
+        """Note in `seen` what goes on at the next pass; returns what ends it."""
+        ...
+
+
 def precise(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
     """The same in single precision at least: half precision cannot tell small differences."""
     return values.to(torch.promote_types(values.dtype, torch.float32))
@@ -65,6 +81,16 @@ def precise(values: Float[Tensor, "*shape"]) -> Float[Tensor, "*shape"]:
 def watched(network: nn.Module) -> Generator[Internals]:
     """Collect the internals of whatever `network` encodes inside the block (one call of `encode`)."""
     seen = Internals()
+    ends = network.watch(seen) if isinstance(network, Watchable) else _watch(network, seen)
+    try:
+        yield seen
+    finally:
+        for end in ends:
+            end()
+
+
+def _watch(network: nn.Module, seen: Internals) -> list[Callable[[], None]]:
+    """Hooks on every block and on what mixes in its attention."""
 
     def gave(_: nn.Module, given: tuple[Any, ...], hidden: Tensor) -> None:
         seen.hidden.append(hidden)
@@ -72,15 +98,12 @@ def watched(network: nn.Module) -> Generator[Internals]:
     def got(_: nn.Module, given: tuple[Any, ...]) -> None:
         seen.parts.append(given[0])
 
-    handles = [
-        part.register_forward_hook(gave)
-        if isinstance(part, Block)
-        else part.register_forward_pre_hook(got)
+    return [
+        (
+            part.register_forward_hook(gave)
+            if isinstance(part, Block)
+            else part.register_forward_pre_hook(got)
+        ).remove
         for part in network.modules()
         if isinstance(part, Block | Mixing)
     ]
-    try:
-        yield seen
-    finally:
-        for handle in handles:
-            handle.remove()

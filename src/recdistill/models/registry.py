@@ -14,6 +14,7 @@ from recdistill.settings import Settings
 
 _KINDS = {
     "sasrec": ("recdistill.models.sasrec", "SASRec"),
+    "decoder": ("recdistill.models.decoder", "Decoder"),
     "popularity": ("recdistill.models.popularity", "Popularity"),
     "item-knn": ("recdistill.models.item_knn", "ItemKNN"),
 }

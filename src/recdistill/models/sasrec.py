@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import ClassVar, Literal, Self
 
-import numpy as np
 import polars as pl
 import torch
 from jaxtyping import Float, Int64
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 
-from recdistill.data.batches import pack
 from recdistill.data.dataset import Dataset
 from recdistill.data.sequences import Sequences
 from recdistill.data.vocabulary import RawIds, Vocabulary
@@ -21,13 +19,13 @@ from recdistill.models.fitting import fit
 from recdistill.models.item_encoders import IdItemsConfig, ItemsConfig, item_encoder
 from recdistill.models.losses import LossConfig, Softmax
 from recdistill.models.outcomes import OutcomeHeads, Outcomes, names_of
+from recdistill.models.prefixes import states
 from recdistill.models.recommender import SequenceModel
 from recdistill.models.transformer import Block, ByteDropout, Runs
 from recdistill.settings import Settings
 from recdistill.training.options import RunOptions, TrainingConfig
 from recdistill.training.step import TorchBatch
 
-_POSITIONS_AT_ONCE = 16_384
 _MEMORY = 0.02  # of the running mean of states, per step
 
 
@@ -224,45 +222,5 @@ class SASRec(SequenceModel):
 
     @torch.no_grad()
     def states(self, histories: Sequences) -> Float[Tensor, "rows width"]:
-        """What the model knows after each history (any length, empty ones too).
-
-        Attention is causal, so the state after a prefix is a state on the way through the whole: prefixes of
-        one history, as labelling and successive evaluation ask about them, cost no more than the longest.
-        """
-        network, training = self.network, self.network.training
-        table, seen = self.item_table(), histories.tail(self.config.history)
-        states = network.start.repeat(len(seen), 1)
-        network.eval()
-        for spans, rows, places in _passes(seen):
-            batch = TorchBatch.of(pack(spans)[0], states.device)
-            found = self.encode(batch, table)[torch.from_numpy(places).to(states.device)]
-            states[torch.from_numpy(rows).to(states.device)] = found
-        network.train(training)
-        return states
-
-
-def _passes(
-    histories: Sequences,
-) -> Iterator[tuple[Sequences, Int64[np.ndarray, " rows"], Int64[np.ndarray, " rows"]]]:
-    """Spans that cover all histories, so many at a time that their positions stay few.
-
-    Yields:
-        The spans by length, the rows that are prefixes of them, and the packed position where each row ends.
-    """
-    filled = np.flatnonzero(histories.lengths)
-    starts, span_of = np.unique(histories.starts[filled], return_inverse=True)
-    stops = np.zeros_like(starts)
-    np.maximum.at(stops, span_of, histories.stops[filled])
-    order = np.argsort(stops - starts, kind="stable")
-    spans = Sequences(histories.values, starts[order], stops[order])
-    ends = np.cumsum(spans.lengths)
-    rank_of = np.argsort(order)[span_of]
-    by_span = np.argsort(rank_of, kind="stable")
-    passes = (ends - spans.lengths) // _POSITIONS_AT_ONCE
-    for number in np.unique(passes):
-        first, last = np.searchsorted(passes, [number, number + 1])
-        lower, upper = np.searchsorted(rank_of[by_span], [first, last])
-        chosen = by_span[lower:upper]
-        begins = (ends - spans.lengths)[rank_of[chosen]] - (ends - spans.lengths)[first]
-        rows = filled[chosen]
-        yield spans.take(slice(first, last)), rows, begins + histories.lengths[rows] - 1
+        """What the model knows after each history (any length, empty ones too)."""
+        return states(self, histories, self.network.start)

@@ -12,13 +12,12 @@ from safetensors.torch import load_file, save_file
 from recdistill.data.dataset import Dataset
 from recdistill.files import atomic_path, file_sha256, write_json
 from recdistill.models.growing import grown
-from recdistill.models.item_encoders import fill
-from recdistill.models.recommender import Recommender
-from recdistill.models.sasrec import SASRec, SASRecConfig
+from recdistill.models.item_encoders import fill, item_encoder
+from recdistill.models.recommender import Recommender, SequenceModel
+from recdistill.models.students import StudentConfig
 from recdistill.pipeline.stages import Stage
 from recdistill.teachers.features import ItemSource
 from recdistill.teachers.reading_on import as_before
-from recdistill.teachers.stand_in import hollow
 from recdistill.training.options import RunOptions
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def made(pipeline: Pipeline) -> Path | None:
 
 
 def write(
-    source: ItemSource, student: SASRecConfig, dataset: Dataset, folder: Path, run: RunOptions
+    source: ItemSource, student: StudentConfig, dataset: Dataset, folder: Path, run: RunOptions
 ) -> None:
     """Fill the stage's folder.
 
@@ -60,18 +59,19 @@ def write(
         DataError: there is nothing to read.
     """
     features = source.features(dataset, run)
-    fill(hollow(student).network.items, torch.from_numpy(features.table[:1]))
+    asked = item_encoder(student.items, 1, student.width)
+    fill(asked, torch.from_numpy(features.table[:1]))
     with atomic_path(folder / FEATURES) as path:
         save_file({"features": torch.from_numpy(features.table)}, path)
     write_json(folder / NOTES, {**features.notes, "texts": features.texts})
 
 
-def put(folder: Path, student: SASRec) -> None:
+def put(folder: Path, student: SequenceModel) -> None:
     """Make the items of a new student from what `write` left."""
-    fill(student.network.items, load_file(folder / FEATURES)["features"])
+    fill(student.network.get_submodule("items"), load_file(folder / FEATURES)["features"])
 
 
-def warm(start: Recommender, dataset: Dataset, features: Path | None, seed: int) -> SASRec:
+def warm(start: Recommender, dataset: Dataset, features: Path | None, seed: int) -> SequenceModel:
     """The student of an earlier run for the catalogue of `dataset`; new items are made from what `write` left, as the
     student would have read it then.
 
@@ -86,7 +86,7 @@ def warm(start: Recommender, dataset: Dataset, features: Path | None, seed: int)
         before = start.network.get_buffer("items.features").numpy()
         rows = torch.from_numpy(as_before(now, before, places))
     student = grown(start, dataset.vocabulary, rows, seed)
-    assert isinstance(student, SASRec)
+    assert isinstance(student, SequenceModel)
     student.dataset = dataset
     return student
 

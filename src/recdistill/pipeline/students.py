@@ -20,7 +20,7 @@ from recdistill.files import content_hash, file_sha256, read_json, write_json
 from recdistill.models.item_encoders import IdItems
 from recdistill.models.outcomes import bases
 from recdistill.models.recommender import Recommender, SequenceModel
-from recdistill.models.sasrec import SASRec
+from recdistill.models.registry import model_class
 from recdistill.pipeline import item_features
 from recdistill.settings import Settings
 from recdistill.training.log import TrainingLog
@@ -134,8 +134,9 @@ def require_outcomes(config: RunConfig, dataset: Dataset) -> None:
     Raises:
         DataError: naming them.
     """
-    for model in (config.student, *(tutor.model for tutor in config.recipe.tutors)):
-        bases(model.outcomes, dataset)
+    tutors = (tutor.model for tutor in config.recipe.tutors)
+    for model in (config.student, *tutors):
+        bases(getattr(model, "outcomes", ()), dataset)
 
 
 def train(
@@ -181,21 +182,25 @@ def _begun(
     dataset: Dataset,
     features: Path | None,
     run: RunOptions,
-) -> SASRec:
+) -> SequenceModel:
     """A student before it learns: a new one, or that of an earlier run for the catalogue of now."""
     if start:
         return item_features.warm(start, dataset, features, run.seed)
     settings = config.student.model_dump(mode="json", exclude={"kind"})
-    student = SASRec.for_dataset(dataset, seed=run.seed, **settings)
+    kind = model_class(config.student.kind)
+    student = kind.for_dataset(dataset, seed=run.seed, **settings)
+    assert isinstance(student, SequenceModel)
     if features:
         item_features.put(features, student)
     return student
 
 
-def _inherits(recipe: Recipe, student: SASRec) -> bool:
+def _inherits(recipe: Recipe, student: SequenceModel) -> bool:
     """Whether a student that goes on still takes something over: what its items are made of, which its teacher may
     say otherwise now. Everything else that it began with is in its weights."""
-    return isinstance(recipe.init, TeacherInit) and not isinstance(student.network.items, IdItems)
+    return isinstance(recipe.init, TeacherInit) and not isinstance(
+        student.network.get_submodule("items"), IdItems
+    )
 
 
 def load(folder: Path, dataset: Dataset) -> Trained:

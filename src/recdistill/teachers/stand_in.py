@@ -6,7 +6,8 @@ import polars as pl
 import torch
 
 from recdistill.data.vocabulary import Vocabulary
-from recdistill.models.recommender import Recommender
+from recdistill.models.decoder import Decoder, DecoderConfig
+from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.models.registry import model_class, settings
 from recdistill.models.sasrec import SASRec, SASRecConfig
 from recdistill.teachers.candidates import RerankingConfig
@@ -33,14 +34,19 @@ def stand_in(config: TeacherConfig) -> Recommender:
     if isinstance(config, RecommenderTeacherConfig):
         kind = model_class(str(config.model["kind"]))
         checked = settings(kind, {k: v for k, v in config.model.items() if k != "kind"})
-        return hollow(checked) if isinstance(checked, SASRecConfig) else kind(checked, _NOTHING)
+        if isinstance(checked, SASRecConfig | DecoderConfig):
+            return hollow(checked)
+        return kind(checked, _NOTHING)
     if isinstance(config, RerankingConfig):
         base = stand_in(RecommenderTeacherConfig(model=config.candidates.model))
         return Reranked(base, Silent(), RerankedConfig())
     return hollow((config.teacher if isinstance(config, TransferConfig) else config).head)
 
 
-def hollow(config: SASRecConfig) -> SASRec:
-    """A sequence model of a catalogue of one item."""
+def hollow(config: SASRecConfig | DecoderConfig) -> SequenceModel:
+    """A sequence model of a catalogue of one item; of a language model's layers only the shapes."""
+    if isinstance(config, DecoderConfig):
+        with torch.device("meta"):
+            return Decoder(config, _NOTHING)
     with torch.random.fork_rng(devices=[]):
         return SASRec(config, _NOTHING)

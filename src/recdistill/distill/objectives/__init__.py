@@ -27,6 +27,7 @@ from recdistill.distill.objectives.info_nce import InfoNCE
 from recdistill.distill.objectives.input_gradient import InputGradient
 from recdistill.distill.objectives.kl import KL
 from recdistill.distill.objectives.list_mle import ListMLE
+from recdistill.distill.objectives.magnitude import Magnitude
 from recdistill.distill.objectives.margin_mse import MarginMSE
 from recdistill.distill.objectives.masked_generation import MaskedGeneration
 from recdistill.distill.objectives.mse import MSE
@@ -65,6 +66,7 @@ AnyObjective = Annotated[
     | DistillationExperts
     | MaskedGeneration
     | Hint
+    | Magnitude
     | AttentionMap
     | ValueRelation
     | InputGradient
@@ -93,6 +95,7 @@ __all__ = [
     "ListMLE",
     "LiveObjective",
     "LogitObjective",
+    "Magnitude",
     "MarginMSE",
     "MaskedGeneration",
     "NextItem",

@@ -8,8 +8,8 @@ from pydantic import PositiveInt
 
 from recdistill.data.dataset import Dataset
 from recdistill.errors import DataError
+from recdistill.language import hub
 from recdistill.progress import SilentProgress
-from recdistill.teachers import hub
 from recdistill.teachers.encoder import Pooling, TextEncoder
 from recdistill.teachers.features.source import ItemSource, Reading
 from recdistill.teachers.text_vectors import text_vectors

@@ -8,7 +8,7 @@ import types
 import pytest
 
 from recdistill.errors import ConfigError, MissingExtraError, SourceUnavailableError
-from recdistill.teachers import hub
+from recdistill.language import hub
 
 MINILM = "sentence-transformers/all-MiniLM-L6-v2"
 
