@@ -238,7 +238,7 @@ class Endpoint:
         for byte in body:
             writer.write(bytes([byte]))
             await writer.drain()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.01)
         return False
 
     async def reset(self, call: Call, line: dict, writer: asyncio.StreamWriter, _: str) -> bool:
@@ -261,8 +261,116 @@ class Endpoint:
     # --- files and batches -----------------------------------------------------------------------
 
     async def other(self, call: Call, writer: asyncio.StreamWriter) -> bool:
+        """Files and batches. A path that begins to fail is told by `--batch-faults PATH:FAULT:TIMES,…`."""
         self.line(call, path=f"{call.method} {call.path}")
-        return await send(writer, 404, error(f"no such path: {call.path}"))
+        path, _, query = call.path.removeprefix("/v1/").partition("?")
+        fault = self.planned_fault(f"{call.method} {path.split('/')[0]}")
+        if fault and fault != "lost":
+            return await send(writer, int(fault), error(f"no luck: {fault}"))
+        told = self.managed(call.method, path.split("/"), query, call)
+        if fault == "lost":  # done, but nobody hears of it
+            abort(writer)
+            return False
+        return await send(writer, 404 if told is None else 200, told or error("no such thing"))
+
+    def planned_fault(self, what: str) -> str:
+        for number, (path, fault) in enumerate(self.options.batch_faults):
+            if path == what:
+                del self.options.batch_faults[number]
+                return fault
+        return ""
+
+    def managed(self, method: str, path: list[str], query: str, call: Call) -> dict | bytes | None:
+        match method, path:
+            case "POST", ["files"]:
+                name = f"file-{len(self.files)}"
+                self.files[name] = multipart_file(call)
+                return {"id": name, "object": "file", "purpose": "batch"}
+            case "GET", ["files", name, "content"]:
+                return self.files.get(name)
+            case "POST", ["batches"]:
+                return self.new_batch(json.loads(call.body))
+            case "GET", ["batches"]:
+                return self.page(dict(part.split("=") for part in query.split("&")))
+            case "GET", ["batches", name]:
+                return self.looked_at(self.batches.get(name))
+        return None
+
+    def new_batch(self, asked: dict) -> dict:
+        name = f"batch_{len(self.batches)}"
+        asked = {key: value for key, value in asked.items() if key in ("input_file_id", "metadata")}
+        batch = {"id": name, "status": "validating", **asked, "looks": self.options.batch_looks}
+        self.batches[name] = batch
+        return batch
+
+    def page(self, query: dict[str, str]) -> dict:
+        """Newest first, a few at a time, whatever was asked for."""
+        names = list(reversed(self.batches))
+        start = names.index(query["after"]) + 1 if "after" in query else 0
+        page = names[start : start + 2]
+        return {"data": [self.batches[name] for name in page], "has_more": start + 2 < len(names)}
+
+    def looked_at(self, batch: dict | None) -> dict | None:
+        """Each look brings a batch nearer to its end."""
+        if batch and batch["status"] in ("validating", "in_progress"):
+            batch["looks"] -= 1
+            batch["status"] = "in_progress"
+            if batch["looks"] < 0:
+                self.work_off(batch)
+        return batch
+
+    def work_off(self, batch: dict) -> None:
+        """Answer a batch: in another order, and with what the prompts say goes wrong."""
+        lines = [json.loads(line) for line in self.files[batch["input_file_id"]].splitlines()]
+        if self.options.batch_ends == "failed":
+            batch |= {"status": "failed", "errors": {"data": [{"message": "no such window"}]}}
+            return
+        good, bad = [], []
+        for line in lines:
+            self.work_on(line, good, bad)
+        self.random.shuffle(good)
+        stem = batch["id"]
+        self.files[f"{stem}-out"] = b"\n".join(good)
+        self.files[f"{stem}-err"] = b"\n".join(bad)
+        batch |= {"status": self.options.batch_ends, "output_file_id": f"{stem}-out"}
+        batch |= {"error_file_id": f"{stem}-err"} if bad else {}
+
+    def work_on(self, line: dict, good: list[bytes], bad: list[bytes]) -> None:
+        body = json.dumps(line["body"], sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        call = Call("POST", line["url"], {"x-client-request-id": line["custom_id"]}, body.encode())
+        entry, fault = self.line(call, batch=True), self.fault(body)
+        result: dict = {"custom_id": line["custom_id"], "response": None, "error": None}
+        if fault == "expired":
+            self.bill.remove(entry)
+            bad.append(json.dumps(result | {"error": {"code": "batch_expired"}}).encode())
+        elif fault.isdigit():
+            entry |= {"status": int(fault), "delivered": True}
+            response = {"status_code": int(fault), "body": error(f"no luck: {fault}")}
+            bad.append(json.dumps(result | {"response": response}).encode())
+        else:
+            payload = self.charge(call, entry).payload
+            answer = json.dumps(
+                result | {"response": {"status_code": 200, "body": payload}}
+            ).encode()
+            entry |= {"status": 200, "delivered": fault not in ("missing", "cut")}
+            strangers = answer.replace(line["custom_id"].encode(), b"nobody's")
+            twice = answer.replace(b"said ", b"a second opinion: ")
+            written = {"missing": [], "cut": [answer[:40]], "duplicate": [answer, twice, strangers]}
+            good += [b"\n".join(written.get(fault, [answer]))]
+
+
+def multipart_file(call: Call) -> bytes:
+    """The content of the one file in a form."""
+    boundary = call.headers["content-type"].partition("boundary=")[2].strip('"').encode()
+    parts = call.body.split(b"--" + boundary)
+    part = next(part for part in parts if b"filename=" in part)
+    return part.partition(b"\r\n\r\n")[2].removesuffix(b"\r\n")
+
+
+def planned_faults(text: str) -> list[tuple[str, str]]:
+    """`POST batches:lost:1` says that the first such request gets no answer."""
+    planned = [part.split(":") for part in text.split(",")]
+    return [(path, fault) for path, fault, times in planned for _ in range(int(times))]
 
 
 def error(message: str, code: str = "trouble") -> dict:
@@ -320,6 +428,9 @@ def options() -> argparse.Namespace:
     parser.add_argument("--dear", action="store_true", help="as many tokens as may be")
     parser.add_argument("--input", type=int, default=150_000, help="picos a token of prompts")
     parser.add_argument("--output", type=int, default=600_000, help="picos a token of answers")
+    parser.add_argument("--batch-looks", type=int, default=1, help="looks until a batch is done")
+    parser.add_argument("--batch-ends", default="completed", help="its status then")
+    parser.add_argument("--batch-faults", type=planned_faults, default=[])
     parser.add_argument("--seed", type=int, default=0)
     return parser.parse_args()
 

@@ -8,17 +8,12 @@ import pytest
 from billed import PRICES, BillingServer, request, requests
 
 from recdistill.asking import Asker, BudgetConfig, Ledger
-from recdistill.asking.requests import Question
 from recdistill.errors import ConfigError
 
 
 def paid_for(server: BillingServer, asker: Asker, asked) -> list[dict]:
     """The server's lines about these requests."""
-    import hashlib
-
-    bodies = [Question(one, asker.endpoint).body.encode() for one in asked]
-    ours = {hashlib.sha256(body).hexdigest() for body in bodies}
-    return [line for line in server.lines() if line["question"] in ours]
+    return server.about(asked, asker.endpoint)
 
 
 def test_answers_come_in_the_order_of_the_requests(server, ledger) -> None:

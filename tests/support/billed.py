@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
-from recdistill.asking import EndpointConfig, Message, Prices, Request
+from recdistill.asking import EndpointConfig, Ledger, Message, Prices, Request
+from recdistill.asking.requests import Question
 
 SERVER = Path(__file__).parents[1] / "asking" / "billing.py"
 PRICES = Prices(input=0.15, output=0.6)
@@ -57,6 +59,36 @@ class BillingServer:
     def lines(self) -> list[dict[str, Any]]:
         """Every request that it saw."""
         return self.told()["lines"]
+
+    def about(self, asked: Iterable[Request], endpoint: EndpointConfig) -> list[dict[str, Any]]:
+        """What it saw of these requests, in order."""
+        bodies = [Question(one, endpoint).body for one in asked]
+        ours = {hashlib.sha256(body.encode()).hexdigest() for body in bodies}
+        return [line for line in self.lines() if line["question"] in ours]
+
+
+def attempts(ledger: Ledger) -> dict[str, dict[str, Any]]:
+    """What the ledger says of each attempt that left, by the id that the server was told."""
+    rows = ledger.database.rows("SELECT * FROM attempts WHERE calls > 0")
+    return {row["id"]: dict(row) for row in rows}
+
+
+def assert_bills_agree(ledger: Ledger, lines: Iterable[dict[str, Any]]) -> None:
+    """Attempt by attempt: the same requests, and exactly the same charges where an answer told them.
+
+    Of an attempt whose answer was lost nobody can know the charge; the ledger books what is at least as much.
+    """
+    booked = attempts(ledger)
+    charged = {line["id"]: line for line in lines}
+    assert booked.keys() == charged.keys()
+    for attempt, ours in booked.items():
+        theirs = charged[attempt]
+        tokens = theirs["prompt"] + theirs["completion"]
+        if ours["settled"]:
+            assert (ours["tokens"], ours["picos"]) == (tokens, theirs["picos"])
+        else:
+            assert ours["tokens"] >= tokens
+            assert ours["picos"] >= theirs["picos"]
 
 
 def request(text: str, max_tokens: int | None = 50, **options: Any) -> Request:

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from recdistill.asking.answers import Answer
+from recdistill.asking.batching import Batching, RemoteBatches
 from recdistill.asking.caller import Caller, Purse
 from recdistill.asking.costs import BudgetConfig, Cost, Prices
 from recdistill.asking.endpoint import EndpointConfig
@@ -119,9 +120,17 @@ class Asker:
         tally = _Tally(self.endpoint, answers, task)
         try:
             async with Wire(self.endpoint) as wire:
-                caller = Caller(self.endpoint, self._keeper, Purse(self.account, self.budget), wire)
-                asking = Round(caller, self._keeper, Health(self.endpoint), tally.done)
-                await asking.ask(questions, self.endpoint.concurrency)
+                remote = RemoteBatches(self.endpoint, wire)
+                batching = Batching(self.endpoint, self._keeper, remote, tally.done)
+                await batching.adopt(questions)
+                if self.endpoint.batch:
+                    await batching.ask(questions, self.account, self.budget)
+                else:
+                    caller = Caller(
+                        self.endpoint, self._keeper, Purse(self.account, self.budget), wire
+                    )
+                    asking = Round(caller, self._keeper, Health(self.endpoint), tally.done)
+                    await asking.ask(questions, self.endpoint.concurrency)
         finally:
             self.ledger.release()
 

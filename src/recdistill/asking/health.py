@@ -35,7 +35,7 @@ class Health:
             EndpointError: it is one error too many.
         """
         self._bad = self._bad + 1 if error else 0
-        if self._bad >= IN_A_ROW:
+        if self._bad == IN_A_ROW:
             raise EndpointError(
                 f"{_who(self._endpoint)} gave no good answer to {self._bad} questions in a row; the last: {error}.",
                 _KEPT,
@@ -51,6 +51,19 @@ def refused(endpoint: EndpointConfig, status: int, complaint: str | None) -> End
 def sent_away(endpoint: EndpointConfig, seconds: float) -> EndpointError:
     """A `Retry-After` beyond our patience."""
     return EndpointError(f"{_who(endpoint)} wants no requests for {seconds:,.0f} s.", _KEPT)
+
+
+def unreachable(endpoint: EndpointConfig, trouble: str) -> EndpointError:
+    """No answer where one is needed to go on."""
+    return EndpointError(
+        f"{_who(endpoint)} does not answer: {trouble}.",
+        "Start again later; what was sent is found again.",
+    )
+
+
+def failed_batch(why: str) -> EndpointError:
+    """A batch that the endpoint took and then would not work on; it is not charged."""
+    return EndpointError(f"The endpoint would not work on a batch: {why}.", _KEPT)
 
 
 def _who(endpoint: EndpointConfig) -> str:

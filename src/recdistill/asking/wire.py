@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import httpx
 
@@ -67,18 +67,22 @@ class Wire:
             UnreachedError, LostError
         """
         headers = {"Content-Type": "application/json", "X-Client-Request-Id": attempt}
-        url = f"{self._endpoint.base_url}/chat/completions"
-        return await self.send(
-            self._client.build_request("POST", url, content=body.encode(), headers=headers)
-        )
+        return await self.call("POST", "/chat/completions", content=body.encode(), headers=headers)
 
-    async def send(self, request: httpx.Request) -> Reply:
-        """Send a request and read the whole answer, within the endpoint's `timeout` in all."""
+    async def call(
+        self, method: str, path: str, longest: int = _LONGEST_BODY, **parts: Any
+    ) -> Reply:
+        """Send a request and read the whole answer, up to `longest` bytes, within the endpoint's `timeout` in all.
+
+        Raises:
+            UnreachedError, LostError
+        """
+        request = self._client.build_request(method, self._endpoint.base_url + path, **parts)
         try:
             async with asyncio.timeout(self._endpoint.timeout):
                 answer = await self._client.send(request, stream=True)
                 try:
-                    body = await _whole(answer)
+                    body = await _whole(answer, longest)
                 finally:
                     await answer.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as error:
@@ -97,10 +101,10 @@ class Wire:
         return body.replace(self._secret.encode(), _HIDDEN.encode()) if self._secret else body
 
 
-async def _whole(answer: httpx.Response) -> bytes:
+async def _whole(answer: httpx.Response, longest: int) -> bytes:
     body = bytearray()
     async for chunk in answer.aiter_bytes():
         body += chunk
-        if len(body) > _LONGEST_BODY:
+        if len(body) > longest:
             break
     return bytes(body)

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from recdistill.asking.ledger.batches import Batch, Batches
 from recdistill.asking.ledger.bill import Bill, bill
 from recdistill.asking.ledger.habits import Habits, habits
 from recdistill.asking.ledger.ledger import Ending, Hindrance, Ledger, Raw
 
-__all__ = ["Bill", "Ending", "Habits", "Hindrance", "Ledger", "Raw", "bill", "habits"]
+__all__ = [
+    "Batch",
+    "Batches",
+    "Bill",
+    "Ending",
+    "Habits",
+    "Hindrance",
+    "Ledger",
+    "Raw",
+    "bill",
+    "habits",
+]

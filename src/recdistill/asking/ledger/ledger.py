@@ -107,9 +107,10 @@ class Ledger:
         state, owner = found[0]
         if state in ("received", "parsed"):
             return Hindrance.KNOWN
-        if state == "planned" or owner == self.owner.name:
+        if state == "planned":
             return None
-        return Hindrance.BUSY if self.owner.lives(owner) or self._awaited(question) else None
+        others = owner != self.owner.name and self.owner.lives(owner)
+        return Hindrance.BUSY if others or self._awaited(question) else None
 
     def send(
         self, question: Question, account: str, budget: BudgetConfig, batch: str | None = None
@@ -199,7 +200,7 @@ class Ledger:
             )
 
     def release(self) -> None:
-        """Give up what we have sent and are not waiting for any more: it may be asked again, by anyone."""
+        """Wait for nothing any more: what we have sent may be asked again, and our batches adopted, by anyone."""
         ours = "SELECT key FROM questions WHERE state = 'sent' AND owner = ?"
         with self.database.change() as db:
             db.execute(
@@ -210,6 +211,9 @@ class Ledger:
                 "UPDATE questions SET state = 'planned', owner = NULL WHERE state = 'sent' AND owner = ? AND NOT EXISTS"
                 " (SELECT 1 FROM attempts a WHERE a.key = questions.key AND a.ending = 'open')",
                 (self.owner.name,),
+            )
+            db.execute(
+                "UPDATE batches SET owner = NULL WHERE owner = ? AND NOT done", (self.owner.name,)
             )
 
     def reopen(self, keys: Iterable[str]) -> None:
@@ -229,7 +233,7 @@ class Ledger:
         return Cost(*found[0]) if found else Cost()
 
     def _awaited(self, question: Question) -> bool:
-        """Whether a batch is under way that will answer it, though nobody living waits for it."""
+        """Whether a batch is under way that will answer it, whoever waits for that."""
         return bool(
             self.database.rows(
                 "SELECT 1 FROM attempts a JOIN batches b ON b.key = a.batch"

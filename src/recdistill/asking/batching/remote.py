@@ -1,0 +1,124 @@
+"""The endpoint's side of batches: `/files` and `/batches`, as OpenAI has them."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, TypeVar
+
+from recdistill.asking.answers import read
+from recdistill.asking.endpoint import BatchConfig, EndpointConfig
+from recdistill.asking.health import refused, unreachable
+from recdistill.asking.retries import Verdict, backoff, verdict
+from recdistill.asking.wire import LostError, UnreachedError, Wire
+
+OURS = "recdistill_batch"
+"""Where the metadata of a batch hold our key."""
+_LONGEST_FILE = 2**30
+_PAGE = "100"
+T = TypeVar("T")
+
+
+class PassingError(Exception):
+    """An error by status that may pass."""
+
+    def __init__(self, status: int, left_alone: float) -> None:
+        super().__init__(f"HTTP {status}")
+        self.left_alone = left_alone
+
+
+class RemoteBatches:
+    """Files and batches at an endpoint. Nothing here is charged, except what `create` sets going.
+
+    Raises:
+        EndpointError: on any verb: it is turned away, or there is no answer after a few attempts.
+    """
+
+    def __init__(self, endpoint: EndpointConfig, wire: Wire) -> None:
+        self._endpoint, self._wire = endpoint, wire
+        self._window = (endpoint.batch or BatchConfig()).window
+
+    async def upload(self, lines: bytes) -> str:
+        """Store a file of requests; returns its id."""
+        file = ("batch.jsonl", lines, "application/jsonl")
+        parts = {"data": {"purpose": "batch"}, "files": {"file": file}}
+        return str((await self._patiently(lambda: self._told("POST", "/files", **parts)))["id"])
+
+    async def create(self, file: str, key: str) -> str:
+        """Set a batch going and return its id: one for each `key`, whatever gets lost on the way."""
+        asked = {
+            "input_file_id": file,
+            "endpoint": "/v1/chat/completions",
+            "completion_window": self._window,
+            "metadata": {OURS: key},
+        }
+        tried = False
+
+        async def once() -> str:
+            nonlocal tried
+            found = await self._find(key) if tried else None
+            tried = True
+            return found or str((await self._told("POST", "/batches", json=asked))["id"])
+
+        return await self._patiently(once)
+
+    async def find(self, key: str) -> str | None:
+        """The id of the batch that carries our `key`, if there is one."""
+        return await self._patiently(lambda: self._find(key))
+
+    async def look(self, remote: str) -> Mapping[str, Any]:
+        """How a batch is getting on: `status`, `output_file_id`, `error_file_id`, …"""
+        return await self._patiently(lambda: self._told("GET", f"/batches/{remote}"))
+
+    async def lines(self, file: str | None) -> list[dict[str, Any]]:
+        """The lines of a result file, those that can be read."""
+        if not file:
+            return []
+        path = f"/files/{file}/content"
+        body = await self._patiently(lambda: self._once("GET", path, longest=_LONGEST_FILE))
+        return [line for line in map(_object, body.splitlines()) if line]
+
+    async def _find(self, key: str) -> str | None:
+        after: dict[str, str] = {}
+        while True:
+            page = await self._told("GET", "/batches", params={"limit": _PAGE, **after})
+            batches = page.get("data") or []
+            for batch in batches:
+                if (batch.get("metadata") or {}).get(OURS) == key:
+                    return str(batch["id"])
+            if not batches or not page.get("has_more"):
+                return None
+            after = {"after": str(batches[-1]["id"])}
+
+    async def _told(self, method: str, path: str, **parts: Any) -> dict[str, Any]:
+        return _object(await self._once(method, path, **parts))
+
+    async def _once(self, method: str, path: str, **parts: Any) -> bytes:
+        reply = await self._wire.call(method, path, **parts)
+        if verdict(reply.status, reply.body) is Verdict.AGAIN:
+            raise PassingError(reply.status, reply.left_alone)
+        if reply.status >= 300:
+            raise refused(self._endpoint, reply.status, read(path, reply.status, reply.body).error)
+        return reply.body
+
+    async def _patiently(self, ask: Callable[[], Awaitable[T]]) -> T:
+        number = 0
+        while True:
+            number += 1
+            try:
+                return await ask()
+            except (LostError, UnreachedError, PassingError) as error:
+                if number == self._endpoint.attempts:
+                    raise unreachable(self._endpoint, str(error)) from None
+                left_alone = error.left_alone if isinstance(error, PassingError) else 0.0
+            await asyncio.sleep(backoff(number, self._endpoint.backoff, left_alone))
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    """A JSON object; what is none is as good as empty."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
