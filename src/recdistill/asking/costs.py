@@ -6,6 +6,7 @@ a million tokens is 150,000 picos a token.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -81,4 +82,4 @@ class BudgetConfig(Settings):
 
 def _a_token(price: float) -> int:
     """Picos a token at `price` a million; a seventh decimal is rounded up, so that bounds stay bounds."""
-    return -int(-Decimal(str(price)) * 10**6 // 1)
+    return math.ceil(Decimal(str(price)) * 10**6)

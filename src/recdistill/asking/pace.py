@@ -41,7 +41,8 @@ class Pace:
         self.requests = Meter(endpoint.requests_per_minute)
         self.tokens = Meter(endpoint.tokens_per_minute)
         self._most = endpoint.concurrency
-        self._limit = float(endpoint.concurrency)
+        self.limit = float(endpoint.concurrency)
+        """How many may be under way just now; its whole part counts."""
         self._under_way = 0
         self._changed = asyncio.Condition()
         self._closed_until = 0.0
@@ -51,7 +52,7 @@ class Pace:
     async def place(self) -> AsyncGenerator[None, None]:
         """One of the places for requests under way."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self._under_way < int(self._limit))
+            await self._changed.wait_for(lambda: self._under_way < int(self.limit))
             self._under_way += 1
         try:
             yield
@@ -76,10 +77,10 @@ class Pace:
 
     def good(self) -> None:
         """An answer came."""
-        self._limit = min(self._most, self._limit + 1.0 / self._limit)
+        self.limit = min(self._most, self.limit + 1.0 / self.limit)
 
     def too_much(self, sent_at: float) -> None:
         """A request that left at `sent_at` (monotonic seconds) was turned away for being one too many."""
         if sent_at > self._eased_at:
-            self._limit = max(1.0, self._limit / 2.0)
+            self.limit = max(1.0, self.limit / 2.0)
             self._eased_at = time.monotonic()

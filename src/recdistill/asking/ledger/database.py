@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import weakref
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.resources import files
@@ -28,6 +29,8 @@ class Database:
             self._db = sqlite3.connect(
                 path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
             )
+            self.close = weakref.finalize(self, self._db.close)
+            """Let go of the file; happens by itself when nobody holds the database any more."""
             self._db.row_factory = sqlite3.Row
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
@@ -59,10 +62,6 @@ class Database:
         """What a question to the database finds."""
         with self._turn, self._refusals_named():
             return self._db.execute(query, values).fetchall()
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._db.close()
 
     def _prepare(self) -> None:
         version = self._version()

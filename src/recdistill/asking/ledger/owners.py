@@ -8,8 +8,10 @@ that the owner is dead. No clock, no heartbeat: a process that merely sleeps is 
 from __future__ import annotations
 
 import fcntl
+import os
 import time
 import uuid
+import weakref
 from pathlib import Path
 from typing import IO
 
@@ -24,8 +26,11 @@ class Owner:
         self._folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.name = uuid.uuid4().hex
-        self._file = (folder / self.name).open("wb")
-        fcntl.flock(self._file, fcntl.LOCK_EX)
+        path = folder / self.name
+        file = path.open("wb")
+        fcntl.flock(file, fcntl.LOCK_EX)
+        self.close = weakref.finalize(self, _end, file, path, os.getpid())
+        """Stop being alive; happens by itself when nobody holds the owner any more."""
 
     def lives(self, name: str) -> bool:
         """Whether the owner called `name` is alive."""
@@ -43,10 +48,11 @@ class Owner:
             if not self.lives(file.name) and _age(file) > _NEWBORN:
                 file.unlink(missing_ok=True)
 
-    def close(self) -> None:
-        """Stop being alive."""
-        (self._folder / self.name).unlink(missing_ok=True)
-        self._file.close()
+
+def _end(file: IO[bytes], path: Path, whose: int) -> None:
+    if os.getpid() == whose:  # a forked child is not the owner
+        path.unlink(missing_ok=True)
+    file.close()
 
 
 def _lockable(file: IO[bytes]) -> bool:

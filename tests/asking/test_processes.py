@@ -1,0 +1,92 @@
+"""Several processes, dying ones among them: nothing is paid twice that was received once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from billed import BillingServer, request, requests
+from killed import finish, label_with_kills, received, start
+
+from recdistill.asking import Asker, Ledger
+from recdistill.asking.ledger import Hindrance
+from recdistill.asking.requests import Question
+
+
+@pytest.fixture
+def slow_server():
+    with BillingServer(latency=0.02) as running:
+        yield running
+
+
+def test_killed_and_resumed(slow_server, tmp_path) -> None:
+    """Whatever was received is never charged again; what was under way is, at most once a kill."""
+    number, concurrency, kills = 90, 8, 3
+    endpoint = slow_server.endpoint(concurrency=concurrency, known_as="labels", timeout=60.0)
+    outcome = label_with_kills(slow_server, endpoint, number, kills, tmp_path, seed=4)
+    assert outcome.kills == kills
+    assert outcome.again == 0
+    assert number <= outcome.charged <= number + kills * concurrency
+    with BillingServer() as other:
+        finish(
+            start(
+                tmp_path / "calm.sqlite",
+                other.endpoint(known_as="labels"),
+                number,
+                tmp_path / "calm.json",
+            )
+        )
+    assert outcome.labels == (tmp_path / "calm.json").read_text()
+
+
+def test_processes_that_ask_the_same_share_the_work(slow_server, tmp_path) -> None:
+    """Three at once, each question is charged once; all have all the answers."""
+    endpoint, ledger = slow_server.endpoint(concurrency=4, timeout=60.0), tmp_path / "ledger.sqlite"
+    outs = [tmp_path / f"labels-{index}.json" for index in range(3)]
+    processes = [start(ledger, endpoint, 60, out) for out in outs]
+    for process in processes:
+        finish(process)
+    lines = slow_server.lines()
+    assert len(lines) == len({line["question"] for line in lines}) == 60
+    assert len({out.read_text() for out in outs}) == 1
+    assert len(json.loads(outs[0].read_text())) == 60
+
+
+def test_who_waits_for_a_dying_process_takes_over(slow_server, tmp_path) -> None:
+    """Another process sent the question and is killed before the answer comes: seen at once, no lease runs out."""
+    ledger, endpoint = tmp_path / "ledger.sqlite", slow_server.endpoint(concurrency=1, timeout=60.0)
+    asked = request("[[hang x1]] a label")
+    other = subprocess.Popen(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from billed import *; from recdistill.asking import Asker, EndpointConfig, Ledger\n"
+            "endpoint = EndpointConfig.model_validate_json(sys.argv[1])\n"
+            "Asker(endpoint, Ledger(Path(sys.argv[2]))).ask([request('[[hang x1]] a label')])",
+            endpoint.model_dump_json(),
+            str(ledger),
+        ],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    while not slow_server.lines():
+        assert other.poll() is None
+    with Ledger(ledger) as opened:
+        asker = Asker(endpoint, opened)
+        assert opened.hindrance(Question(asked, endpoint)) is Hindrance.BUSY
+        other.kill()
+        other.wait()
+        assert asker.ask([asked])[0].text
+        assert asker.bill().calls == 1
+    assert len(slow_server.lines()) == 2
+
+
+def test_owners_leave_no_litter(server, tmp_path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    for _ in range(3):
+        with Ledger(path) as opened:
+            Asker(server.endpoint(), opened).ask(requests(1, "litter"))
+    assert list((tmp_path / "ledger.sqlite.owners").iterdir()) == []
+    assert received(path) == {requests(1, "litter")[0].key(server.endpoint())}

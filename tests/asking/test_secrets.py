@@ -1,0 +1,110 @@
+"""The key goes to the endpoint in a header, and nowhere else: not to disk, not to a log, not into an error."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from pathlib import Path
+
+import pytest
+from billed import BillingServer, request, requests
+
+from recdistill.asking import Asker, BatchConfig, BudgetConfig, Ledger
+from recdistill.errors import ConfigError, EndpointError
+from recdistill.progress import LineProgress
+
+CANARY = "sk-canary-8f3a91"
+VARIABLE = "RECDISTILL_TEST_KEY"
+
+
+class Screen:
+    """Everything that a person, or a log file, would see."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+    def flush(self) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def guarded():
+    with BillingServer(key=CANARY) as running:
+        yield running
+
+
+def written(folder: Path) -> bytes:
+    return b"".join(file.read_bytes() for file in folder.rglob("*") if file.is_file())
+
+
+def test_the_key_opens_the_door_and_is_seen_nowhere(guarded, tmp_path, monkeypatch, caplog) -> None:
+    monkeypatch.setenv(VARIABLE, f" {CANARY}\n")  # as files with keys end
+    caplog.set_level(logging.DEBUG)
+    screen = Screen()
+    endpoint = guarded.endpoint(api_key_env=VARIABLE, timeout=1.0)
+    asked = [
+        *requests(3),
+        *(request(f"[[{fault} x9]] ?") for fault in ("500", "hang", "reset", "400", "html")),
+    ]
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        asker = Asker(endpoint, ledger, BudgetConfig(calls=100))
+        answers = asker.ask(asked, LineProgress(screen))
+        batched = endpoint.model_copy(
+            update={"batch": BatchConfig(poll_seconds=0.02), "model": "batch"}
+        )
+        answers += Asker(batched, ledger).ask(requests(3), LineProgress(screen))
+        everything = [
+            answers,
+            asker.bill(),
+            asker.plan(asked),
+            vars(asker),
+            endpoint.model_dump_json(),
+        ]
+    assert (
+        answers[0].text
+        == Asker(endpoint, Ledger(tmp_path / "ledger.sqlite")).ask(requests(1))[0].text
+    )
+    seen = (screen.text + caplog.text + repr(everything)).encode() + written(tmp_path)
+    assert b"said " in seen  # it is what was written that is searched
+    assert CANARY.encode() not in seen
+
+
+def test_an_endpoint_that_quotes_the_key_is_not_quoted(
+    guarded, tmp_path, monkeypatch, caplog
+) -> None:
+    wrong = "sk-wrong-canary-77"
+    monkeypatch.setenv(VARIABLE, wrong)
+    caplog.set_level(logging.DEBUG)
+    with Ledger(tmp_path / "ledger.sqlite") as ledger, pytest.raises(EndpointError) as refused:
+        Asker(guarded.endpoint(api_key_env=VARIABLE), ledger).ask(requests(1, "who am I"))
+    told = "".join(traceback.format_exception(refused.value))
+    assert "Incorrect API key provided: [secret]" in told
+    assert VARIABLE not in told or wrong not in told
+    assert wrong.encode() not in told.encode() + caplog.text.encode() + written(tmp_path)
+
+
+@pytest.mark.parametrize("value", ["two words", "sk-\u00e9", "a\nb", "a\x00b"])
+def test_what_is_no_key_is_refused_without_being_quoted(server, ledger, monkeypatch, value) -> None:
+    monkeypatch.setattr("os.environ", {VARIABLE: value})
+    with pytest.raises(ConfigError, match=VARIABLE) as refused:
+        Asker(server.endpoint(api_key_env=VARIABLE), ledger).ask(requests(1, "bad key"))
+    assert value not in str(refused.value)
+
+
+def test_a_missing_key_is_named_by_its_variable(server, ledger, monkeypatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    with pytest.raises(ConfigError, match=f"{VARIABLE} holds no key"):
+        Asker(server.endpoint(api_key_env=VARIABLE), ledger).ask(requests(1, "no key"))
+
+
+def test_who_only_plans_needs_no_key(server, ledger, monkeypatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert Asker(server.endpoint(api_key_env=VARIABLE), ledger).plan(requests(2)).calls == 2
+
+
+def test_the_ledger_is_for_its_owner_only(tmp_path) -> None:
+    with Ledger(tmp_path / "ledger.sqlite") as ledger:
+        assert ledger.path.stat().st_mode & 0o077 == 0
