@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -58,7 +59,7 @@ def write(
         ConfigError: a `student` so configured makes its items from vectors of another width.
         DataError: there is nothing to read.
     """
-    features = source.features(dataset, run)
+    features = source.features(dataset, replace(run, folder=folder, name="features"))
     asked = item_encoder(student.items, 1, student.width)
     fill(asked, torch.from_numpy(features.table[:1]))
     with atomic_path(folder / FEATURES) as path:

@@ -37,6 +37,7 @@ class RecommenderBacked(ABC):
         notes: what fitting found out and the configuration does not say (a fallback taken, items
             without text, weights chosen); part of the identity.
         texts: a hash of the texts it reads; `None` if it reads none.
+        home: the folder that it was fitted in or read from, where there is one.
     """
 
     Config: ClassVar[type[Settings]]
@@ -45,6 +46,7 @@ class RecommenderBacked(ABC):
         self.config: Any = config
         self.notes: dict[str, Any] = {}
         self.texts: str | None = None
+        self.home: Path | None = None
         self._recommender: Recommender | None = None
 
     @classmethod
@@ -72,7 +74,8 @@ class RecommenderBacked(ABC):
 
     def fit(self, dataset: Dataset, run: RunOptions | None = None) -> Self:
         """Learn from the training events; interrupted, it goes on from `run.folder`."""
-        self._recommender = self._fitted(dataset, run or RunOptions())
+        run = run or RunOptions()
+        self._recommender, self.home = self._fitted(dataset, run), run.folder
         return self
 
     @abstractmethod
@@ -119,6 +122,7 @@ class RecommenderBacked(ABC):
         """Write what `load_teacher` reads: `teacher.json` and the recommender in `model/`."""
         folder = Path(folder)
         self.recommender.save(folder / MODEL)
+        self.save_reading(folder)
         write_json(
             folder / RECORD,
             {
@@ -129,8 +133,12 @@ class RecommenderBacked(ABC):
             },
         )
 
+    def save_reading(self, folder: Path) -> None:  # noqa: B027
+        """Write what it would need to read other items; nothing, for most."""
+
     def restore(self, model: Path, record: dict[str, Any]) -> Self:
         """Take over what `save` wrote; `load_teacher` calls it and checks the result."""
+        self.home = model.parent
         return self.take(self._read_model(model), record["notes"], record["texts"])
 
     def take(self, recommender: Recommender, notes: dict[str, Any], texts: str | None) -> Self:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,9 +11,14 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Int64
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from recdistill.errors import ConfigError, MissingExtraError
 from recdistill.files import content_hash, file_sha256
+from recdistill.teachers.adapting import adapters
+from recdistill.teachers.adapting.blocks import Layers, keep_layers
+from recdistill.teachers.adapting.memory import in_parts
+from recdistill.teachers.adapting.quiet import quiet
 
 Pooling = Literal["mean", "cls", "last"]
 
@@ -61,6 +65,8 @@ class TextEncoder:
         pooling: Pooling = "mean",
         max_tokens: int = 128,
         normalise: bool = True,
+        layers: Layers | None = None,
+        adapter: Path | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         """Load the model.
@@ -70,11 +76,13 @@ class TextEncoder:
             pooling: how the token vectors become one.
             max_tokens: longer texts are cut.
             normalise: whether vectors are scaled to length 1.
+            layers: how many of its layers, from the bottom, or which; all by default.
+            adapter: the files of a peft adapter, which is merged into the weights.
             device: where the model computes.
 
         Raises:
-            ConfigError: the folder does not hold a usable model.
-            MissingExtraError: transformers is not installed.
+            ConfigError: the folder does not hold a usable model, or the adapter is not one of it.
+            MissingExtraError: transformers is not installed, or peft where there is an adapter.
         """
         if not any(folder.glob("*.safetensors")):
             raise ConfigError(
@@ -85,37 +93,54 @@ class TextEncoder:
         self.pooling: Pooling = pooling
         self.max_tokens = max_tokens
         self.normalise = normalise
+        self.layers, self.adapter = layers, adapter
         self.device = torch.device(device)
-        self._tokenizer, self._model = _load(folder)
-        self._model.to(self.device).eval()
+        self.model: Any
+        self.tokenizer: Any
+        self.tokenizer, self.model = _load(folder)
+        if layers is not None:
+            keep_layers(self.model, layers)
+        if adapter is not None:
+            self.model = adapters.merged(self.model, adapter)
+        self.model.to(self.device).eval()
 
     @property
     def width(self) -> int:
         """Of its vectors."""
-        return int(self._model.config.hidden_size)
+        return int(self.model.config.hidden_size)
 
     @property
     def revision(self) -> str:
-        """A hash of everything that decides a text's vector: files, pooling, length."""
+        """A hash of everything that decides a text's vector: files, pooling, length, layers, adapter."""
         files = [*self.folder.glob("*.safetensors"), *self.folder.glob("*.json")]
         hashes = {file.name: file_sha256(file) for file in files}
-        return content_hash([hashes, self.pooling, self.max_tokens, self.normalise])
+        further: dict[str, Any] = {"layers": self.layers} if self.layers is not None else {}
+        if self.adapter is not None:
+            further["adapter"] = adapters.revision(self.adapter)
+        plain = [hashes, self.pooling, self.max_tokens, self.normalise]
+        return content_hash([*plain, further] if further else plain)
 
     @torch.inference_mode()
     def encode(self, texts: Sequence[str]) -> Float32[np.ndarray, "texts width"]:
-        """One vector a text, all texts in one batch."""
-        tokens = self._tokenizer(
-            list(texts),
-            padding=True,
-            truncation=True,
-            max_length=self.max_tokens,
-            return_tensors="pt",
+        """One vector a text, all texts in one batch, or in halves of it where memory is short."""
+        tokens = self.tokens(texts)
+        return np.concatenate(in_parts(lambda part: self.vectors(part).cpu().numpy(), tokens))
+
+    def tokens(self, texts: Sequence[str]) -> list[list[int]]:
+        """The numbers of each text's tokens, special ones included, cut to `max_tokens`."""
+        found = self.tokenizer(list(texts), truncation=True, max_length=self.max_tokens)
+        return found["input_ids"]
+
+    def vectors(self, tokens: Sequence[list[int]]) -> Float[Tensor, "texts width"]:
+        """One vector a text from its `tokens`, in one pass; gradients flow where they are enabled."""
+        lengths = torch.tensor([len(text) for text in tokens], device=self.device)
+        padded = pad_sequence(
+            [torch.tensor(text) for text in tokens], True, self.tokenizer.pad_token_id or 0
         ).to(self.device)
-        hidden = self._model(**tokens).last_hidden_state
-        vectors = _POOLINGS[self.pooling](hidden, tokens["attention_mask"]).float()
-        if self.normalise:
-            vectors = torch.nn.functional.normalize(vectors, dim=-1)
-        return vectors.cpu().numpy()
+        mask = (torch.arange(padded.shape[1], device=self.device) < lengths[:, None]).long()
+        hidden = self.model(input_ids=padded, attention_mask=mask).last_hidden_state
+        vectors = _POOLINGS[self.pooling](hidden, mask).float()
+        return torch.nn.functional.normalize(vectors, dim=-1) if self.normalise else vectors
 
 
 def text_key(text: str) -> int:
@@ -144,19 +169,3 @@ def _load(folder: Path) -> tuple[Any, Any]:
     if tokenizer.pad_token is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer, model
-
-
-@contextmanager
-def quiet() -> Generator[None]:
-    """Without transformers' bars and its report of heads that pooling does not need."""
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()

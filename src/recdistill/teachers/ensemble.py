@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -96,7 +97,8 @@ class EnsembleTeacher(RecommenderBacked):
 
     Config: ClassVar[type[Settings]] = EnsembleConfig
     config: EnsembleConfig
-    members: list[RecommenderBacked]
+    members: Sequence[RecommenderBacked] = ()
+    """Known where they were fitted."""
 
     @property
     def name(self) -> str:
@@ -151,8 +153,24 @@ class EnsembleTeacher(RecommenderBacked):
             **united.notes,
         }
 
+    def home_of(self, number: int) -> Path | None:
+        """The folder of what a member, by its number in the configuration, needs to read other items."""
+        return self.home and _folder_of_member(self.home, number)
+
+    def save_reading(self, folder: Path) -> None:
+        """Write what members need to read other items."""
+        for number, member in enumerate(self.members or self._silent()):
+            member.save_reading(_folder_of_member(folder, number))
+
+    def _silent(self) -> list[RecommenderBacked]:
+        """The members of an ensemble that was read from a folder, who say nothing by themselves."""
+        silent = [_member(config) for config in self.config.members]
+        for number, member in enumerate(silent):
+            member.home = self.home_of(number)
+        return silent
+
     @staticmethod
-    def texts_of(members: list[RecommenderBacked]) -> str | None:
+    def texts_of(members: Sequence[RecommenderBacked]) -> str | None:
         """A hash of the texts that members read; `None` if none does."""
         texts = [member.texts for member in members if member.texts]
         return content_hash(texts) if texts else None
@@ -191,10 +209,14 @@ def _told_apart(names: list[str]) -> list[str]:
     ]
 
 
+def _folder_of_member(folder: Path, number: int) -> Path:
+    return folder / "members" / str(number)
+
+
 def run_of_member(run: RunOptions, number: int) -> RunOptions:
     """Each member keeps its checkpoints in a folder of its own, and draws its own random numbers: two members with the
     same settings are two opinions."""
-    folder = run.folder and run.folder / "members" / str(number)
+    folder = run.folder and _folder_of_member(run.folder, number)
     return replace(
         run, folder=folder, name=f"{run.name} member {number + 1}", seed=run.seed + number
     )

@@ -99,7 +99,9 @@ def _went_on(
     model.dataset = dataset
     if isinstance(how, Update):
         model.fit(dataset, how.of(teacher.config.training), run)
-    return type(teacher)(teacher.config).take(model, notes, texts)
+    went = type(teacher)(teacher.config).take(model, notes, texts)
+    went.home = teacher.home
+    return went
 
 
 def _ensemble(
@@ -128,11 +130,14 @@ def _heard(teacher: EnsembleTeacher) -> list[RecommenderBacked]:
     whole = teacher.recommender
     assert isinstance(whole, Mixture | Opinions)
     pairs = zip(teacher.config.members, teacher.notes["members"], strict=True)
-    heard = [(config, note) for config, note in pairs if note["weight"] > 0]
-    return [
+    heard = [(number, *pair) for number, pair in enumerate(pairs) if pair[1]["weight"] > 0]
+    members = [
         TEACHERS[type(config)](config).take(model, _without_own(note), None)
-        for (config, note), model in zip(heard, whole.members, strict=True)
+        for (_, config, note), model in zip(heard, whole.members, strict=True)
     ]
+    for (number, _, _), member in zip(heard, members, strict=True):
+        member.home = teacher.home_of(number)
+    return members
 
 
 def _without_own(note: dict[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def read_on(
     """
     if former.vocabulary.ids.equals(dataset.vocabulary.ids):
         return teacher.notes, teacher.texts, None
-    now = teacher.config.features(dataset, run)
+    now = teacher.source.features(dataset, run)
     then, found = (notes.get("encoder") for notes in (teacher.notes, now.notes))
     if then != found:
         raise ConfigError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -53,11 +52,10 @@ class TransferConfig(Settings):
             )
         return self
 
-    @property
-    def reading(self) -> ItemSource:
-        """Who reads the target's items."""
+    def reading(self, teacher: FeatureTeacher) -> ItemSource:
+        """Who reads the target's items, given the teacher that learned on the source's."""
         if self.target is None:
-            return self.teacher
+            return teacher.source
         return self.target.model_copy(update={"permuted": self.teacher.permuted})
 
     @property
@@ -87,10 +85,11 @@ class TransferTeacher(RecommenderBacked):
 
     def _fitted(self, dataset: Dataset, run: RunOptions) -> Recommender:
         config, source = self.config, load_dataset(self.config.source)
-        teacher = FeatureTeacher(config.teacher).fit(source, _part(run, "source"))
+        teacher = FeatureTeacher(config.teacher).fit(source, run.part("source"))
         there = teacher.recommender
         assert isinstance(there, SASRec)
-        read = config.reading.features(dataset, run, teacher.features.standards)
+        assert teacher.features is not None  # it was fitted just now
+        read = config.reading(teacher).features(dataset, run, teacher.features.standards)
         self.texts = read.texts
         self.notes = {
             **read.notes,
@@ -100,7 +99,7 @@ class TransferTeacher(RecommenderBacked):
         self._remark(source, dataset, run)
         here = config.teacher.untrained(dataset, read.table, run.seed)
         carry_over(there, here, torch.from_numpy(read.table))
-        return here.fit(dataset, config.adapt, _part(run, "adapt")) if config.adapt else here
+        return here.fit(dataset, config.adapt, run.part("adapt")) if config.adapt else here
 
     def _remark(self, source: Dataset, dataset: Dataset, run: RunOptions) -> None:
         """Tell, here and in the report, what makes a transfer none."""
@@ -119,9 +118,3 @@ def carry_over(there: SASRec, here: SASRec, features: torch.Tensor) -> None:
     """Give `here` everything that `there` learned, over items made of `features`."""
     here.network.load_state_dict({**there.network.state_dict(), "items.features": features})
     here.network.eval()
-
-
-def _part(run: RunOptions, name: str) -> RunOptions:
-    """A training of its own, with a folder of its own."""
-    folder = run.folder and run.folder / name
-    return replace(run, folder=folder, name=f"{run.name}, {name}")

@@ -7,7 +7,7 @@ except the seed.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -90,3 +90,8 @@ class RunOptions:
     trackers: tuple[Tracker | TrackerName, ...] = ("tensorboard",)
     progress: Progress | None = None
     name: str = "training"
+
+    def part(self, name: str) -> RunOptions:
+        """A training of its own within this one, with a folder of its own."""
+        folder = self.folder and self.folder / name
+        return replace(self, folder=folder, name=f"{self.name}, {name}")

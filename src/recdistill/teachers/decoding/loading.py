@@ -10,8 +10,8 @@ from typing import Any
 import torch
 
 from recdistill.errors import ConfigError, MissingExtraError
+from recdistill.teachers.adapting.quiet import quiet
 from recdistill.teachers.decoding.settings import DecoderConfig
-from recdistill.teachers.encoder import quiet
 
 
 def load_model(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,12 +27,14 @@ class Reading:
         known: which items it has something of.
         notes: what reading found out and the settings do not say.
         texts: a hash of the texts that were read; `None` if none were.
+        by: who read, where the source learned to read first: what it became.
     """
 
     vectors: Float32[np.ndarray, "items width"]
     known: Bool[np.ndarray, " items"]
     notes: dict[str, Any] = field(default_factory=dict[str, Any])
     texts: str | None = None
+    by: ItemSource | None = None
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,14 @@ class Features:
         standards: how it was standardised.
         notes: what reading found out.
         texts: a hash of the texts that were read.
+        source: whom to ask for more of the same.
     """
 
     table: Float32[np.ndarray, "items features"]
     standards: Standards
     notes: dict[str, Any]
     texts: str | None
+    source: ItemSource
 
 
 class ItemSource(Settings, ABC):
@@ -70,6 +75,13 @@ class ItemSource(Settings, ABC):
     def besides(self) -> list[str]:
         """Hashes of the files that are read beside the dataset; other content is another source."""
         return []
+
+    def became(self, folder: Path) -> ItemSource:
+        """The source as it reads since it learned to, in `folder`; itself, where it learned nothing."""
+        return self
+
+    def keep(self, folder: Path) -> None:
+        """Write into `folder` what it learned, for a source of the same settings to become; nothing, for most."""
 
     @abstractmethod
     def read(self, dataset: Dataset, run: RunOptions) -> Reading:
@@ -105,4 +117,4 @@ class ItemSource(Settings, ABC):
                 f"Control: each of {len(table)} items is given the text or the vector of another"
                 " (`permuted: true`). For comparison, not for use."
             )
-        return Features(table, standards, notes, reading.texts)
+        return Features(table, standards, notes, reading.texts, reading.by or self)

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any, Self
+
 import numpy as np
 import torch
-from pydantic import PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 
 from recdistill.data.dataset import Dataset
 from recdistill.errors import DataError
 from recdistill.language import hub
 from recdistill.progress import SilentProgress
+from recdistill.teachers.adapting import adapters
+from recdistill.teachers.adapting.adapting import WEIGHTS, Lesson
+from recdistill.teachers.adapting.blocks import Layers
+from recdistill.teachers.adapting.settings import AdaptConfig, Lora
 from recdistill.teachers.encoder import Pooling, TextEncoder
 from recdistill.teachers.features.source import ItemSource, Reading
 from recdistill.teachers.text_vectors import text_vectors
 from recdistill.training.options import RunOptions
+
+ADAPTATION = "adaptation"
+"""The folder of what a language model learned, beside what was learned from its vectors."""
 
 
 class TextSource(ItemSource):
@@ -34,15 +47,37 @@ class TextSource(ItemSource):
     batch_size: PositiveInt = 64
     """Texts a forward pass."""
 
+    layers: Layers | None = Field(default=None, exclude_if=lambda given: given is None)
+    """How many of the model's layers read, from the bottom, or which ones; all when not given."""
+    adapter: str | None = Field(default=None, exclude_if=lambda given: given is None)
+    """An adapter of the model in peft's format: a folder, or an id on the hub."""
+    adapt: AdaptConfig | None = Field(default=None, exclude_if=lambda given: given is None)
+    """How the model is fine-tuned on the log before it reads; not at all when not given."""
+
+    @model_validator(mode="after")
+    def _one_adapter(self) -> Self:
+        if self.adapt is not None and self.adapter is not None:
+            raise ValueError(
+                "`adapt` makes an adapter, so it cannot begin with another: drop one of the two"
+            )
+        return self
+
     @property
     def title(self) -> str:
         """The language model's name."""
-        return self.model
+        layers = "" if self.layers is None else f", layers {self.layers}"
+        return f"{self.model}{layers}{', adapted' if self.adapt or self.adapter else ''}"
 
     @property
     def name(self) -> str:
         """The same, and whether it reads the wrong texts."""
         return f"{self.title}{', texts permuted' if self.permuted else ''}"
+
+    @property
+    def besides(self) -> list[str]:
+        """What an adapter in a folder holds."""
+        folder = Path(self.adapter).expanduser() if self.adapter else None
+        return [adapters.revision(folder)] if folder and adapters.is_adapter(folder) else []
 
     def read(self, dataset: Dataset, run: RunOptions) -> Reading:
         """The vectors of the items' texts; each text is read once, and its vector kept in the user's cache.
@@ -57,21 +92,72 @@ class TextSource(ItemSource):
                 "No item has any text, so a text encoder has nothing to read.",
                 "Give a `template` that names columns with text, or leave this teacher out.",
             )
-        located = hub.locate(self.model, self.revision, progress.say)
-        encoder = TextEncoder(
-            located.folder,
-            pooling=self.pooling,
-            max_tokens=self.max_tokens,
-            normalise=self.normalise,
-            device=run.device or ("cuda" if torch.cuda.is_available() else "cpu"),
-        )
+        reader, learned = self._taught(texts, dataset, run)
+        encoder, fallback = reader.encoder(run)
         silent = int((~described).sum())
         if silent:
             progress.say(f"{silent} items have no text; they count as average.")
         notes = {
             "encoder": encoder.revision,
-            "fallback": located.fallback,
+            "fallback": fallback,
             "items_without_text": silent,
+            **learned,
         }
         vectors = text_vectors(encoder, texts, batch_size=self.batch_size, progress=progress)
-        return Reading(vectors, described, notes, dataset.items.text_hash(self.template))
+        return Reading(vectors, described, notes, dataset.items.text_hash(self.template), reader)
+
+    def encoder(self, run: RunOptions) -> tuple[TextEncoder, str | None]:
+        """Who reads, and what it stands in for where the model asked for cannot be had.
+
+        Raises:
+            ConfigError: there is no such model, or the adapter is of another.
+        """
+        say = (run.progress or SilentProgress()).say
+        located = hub.locate(self.model, self.revision, say)
+        encoder = TextEncoder(
+            located.folder,
+            pooling=self.pooling,
+            max_tokens=self.max_tokens,
+            normalise=self.normalise,
+            layers=self.layers,
+            adapter=hub.locate(self.adapter, None, say).folder if self.adapter else None,
+            device=run.device or ("cuda" if torch.cuda.is_available() else "cpu"),
+        )
+        return encoder, located.fallback
+
+    def became(self, folder: Path) -> TextSource:
+        """The source as it reads since it was fine-tuned, in `folder`."""
+        weights = folder / ADAPTATION / WEIGHTS
+        if self.adapt is None or not weights.is_dir():
+            return self.model_copy(update={"adapt": None})
+        if isinstance(self.adapt, Lora):
+            return self.model_copy(update={"adapt": None, "adapter": str(weights)})
+        whole = {"model": str(weights), "revision": None, "layers": None}
+        return self.model_copy(update={"adapt": None, **whole})
+
+    def keep(self, folder: Path) -> None:
+        """Write the fine-tuned model or its adapter into `folder`, if this is what fine-tuning made of a source."""
+        weights = Path(self.adapter or self.model)
+        if (
+            weights.parent.name == ADAPTATION
+            and weights.parent.resolve() != (folder / ADAPTATION).resolve()
+        ):
+            shutil.copytree(weights.parent, folder / ADAPTATION, dirs_exist_ok=True)
+
+    def _taught(
+        self, texts: list[str], dataset: Dataset, run: RunOptions
+    ) -> tuple[TextSource, dict[str, Any]]:
+        """The source, fine-tuned if it is to be, and what there is to note of it."""
+        if self.adapt is None:
+            return self, {}
+        folder = run.folder or _for_this_process()
+        lesson = Lesson(self.encoder(run)[0], self.model, texts, dataset, self.adapt)
+        notes = lesson.learn(folder / ADAPTATION, run.part(ADAPTATION))
+        return self.became(folder), {"adaptation": notes}
+
+
+def _for_this_process() -> Path:
+    """A folder that goes when the process does."""
+    folder = Path(tempfile.mkdtemp(prefix="recdistill-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

@@ -1,0 +1,88 @@
+"""How a language model is fine-tuned: what of it, and for what."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from recdistill.settings import KindInShort, Settings
+from recdistill.training.options import AdamW, TrainingConfig, WarmupCosine
+
+
+class Contrastive(Settings):
+    """What a user took next against what others took: the mean of the vectors of the latest items is to lie near the
+    vector of the next one (InfoNCE: Oord et al. 2018), and nowhere nearer to the other targets of the batch."""
+
+    kind: Literal["contrastive"] = "contrastive"
+    history: PositiveInt = 10
+    """How many of the latest items the mean is of; 1 pairs each item with the one that follows it."""
+    temperature: PositiveFloat = 0.05
+    """By which cosines are divided (Gao et al. 2021)."""
+
+
+Objective = Annotated[Contrastive, KindInShort]
+"""What a language model is fine-tuned for; its `kind` is enough."""
+
+
+def _training(learning_rate: float) -> TrainingConfig:
+    """A short training that warms up, falls along a cosine, and stops where validation does."""
+    return TrainingConfig(
+        epochs=5,
+        batch_size=16,
+        optimizer=AdamW(learning_rate=learning_rate, weight_decay=0.01, betas=(0.9, 0.999)),
+        rate=WarmupCosine(kind="cosine", warmup_steps=20),
+        clip_norm=1.0,
+        patience=2,
+    )
+
+
+class Adaptation(Settings):
+    """What every way to fine-tune has."""
+
+    objective: Objective = Contrastive()
+    texts_at_once: PositiveInt = 256
+    """Texts that are read together with gradients. Where a batch has more, each part is read again on the way back, so
+    that only one part's activations are held at a time (gradient checkpointing; the gradients are the same); halved
+    where the device's memory is short."""
+    training: TrainingConfig = _training(1e-4)
+    """Batches are of windows of so many events as the objective looks back on."""
+
+
+class Lora(Adaptation):
+    """Low-rank matrices beside the model's own, which stay as they are (Hu et al. 2022)."""
+
+    kind: Literal["lora"] = "lora"
+    rank: PositiveInt = 8
+    alpha: PositiveFloat = 16
+    """The product of the two matrices counts alpha/rank times."""
+    dropout: float = Field(default=0.05, ge=0, lt=1)
+    """Of what enters the low-rank matrices, while they learn."""
+    targets: Literal["auto"] | tuple[str, ...] = "auto"
+    """Names (or ends of names) of linear maps; `auto` takes every linear map of the layers (Dettmers et al. 2023)."""
+    training: TrainingConfig = _training(2e-4)
+    """The same; an adapter wants larger steps than a model."""
+
+
+class Full(Adaptation):
+    """The whole model, but for what is frozen."""
+
+    kind: Literal["full"] = "full"
+    freeze: tuple[str, ...] = ()
+    """Patterns (`*embeddings*`) of names of parameters that stay as they are."""
+    training: TrainingConfig = _training(2e-5)
+    """The same, in the small steps that whole models bear (Devlin et al. 2019)."""
+
+
+class TopLayers(Adaptation):
+    """The last layers only; those below, and the embeddings, stay as they are (Lee et al. 2019)."""
+
+    kind: Literal["top-layers"] = "top-layers"
+    layers: PositiveInt = 2
+    """How many."""
+    training: TrainingConfig = _training(2e-5)
+    """The same, in the small steps that whole layers bear."""
+
+
+AdaptConfig = Annotated[Lora | Full | TopLayers, Field(discriminator="kind"), KindInShort]
+"""How a language model is fine-tuned; its `kind` is enough."""
