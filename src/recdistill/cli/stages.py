@@ -26,13 +26,21 @@ Device = Annotated[
     str | None, typer.Option(help="`cpu`, `cuda`, `cuda:1`; by default a GPU if any.")
 ]
 Threads = Annotated[int | None, typer.Option(min=1, help="Processor threads to use.")]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run",
+        help="Only say what asking the teacher would cost: calls, tokens, price and time.",
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
 def register(app: typer.Typer) -> None:
     """Add the verbs to the command line."""
     for name, finish, summary, example in _VERBS:
-        app.command(name, help=f"{summary}\n\nExample: `recdistill {example}`")(_verb(finish))
+        verb = _label_or_forecast if finish is _label else _verb(finish)
+        app.command(name, help=f"{summary}\n\nExample: `recdistill {example}`")(verb)
 
 
 def _verb(finish: Callable[[Pipeline], None]) -> Callable[..., None]:
@@ -53,6 +61,24 @@ def _verb(finish: Callable[[Pipeline], None]) -> Callable[..., None]:
             finish(pipeline)
 
     return command
+
+
+def _label_or_forecast(
+    target: Target,
+    into: Into = None,
+    assignments: Assignments = None,
+    device: Device = None,
+    threads: Threads = None,
+    quiet: Quiet = False,
+    dry_run: DryRun = False,
+) -> None:
+    verb = _verb(_forecast if dry_run else _label)
+    verb(target, into, assignments, device, threads, quiet)
+
+
+def _forecast(pipeline: Pipeline) -> None:
+    nobody = "This teacher asks no endpoint: it costs nothing but time."
+    typer.echo("\n".join(pipeline.forecast() or [nobody]))
 
 
 def _run(pipeline: Pipeline) -> None:

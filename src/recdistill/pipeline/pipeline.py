@@ -99,10 +99,9 @@ class Pipeline:
     @cached_property
     def teacher(self) -> RecommenderBacked:
         """The fitted teacher."""
-        from recdistill.teachers import besides, load_teacher, make_teacher
+        from recdistill.teachers import load_teacher, make_teacher
 
         dataset, settings, former = self.dataset, self.config.teacher, self.former
-        origin = former.teacher_facts if former else []
         _ = self.features  # whatever is wrong with them is told before training
 
         def fit(folder: Path) -> None:
@@ -111,14 +110,29 @@ class Pipeline:
             teacher.save(folder)
             arms.clear_checkpoints(folder)
 
-        key = stage_key(
-            dataset.fingerprint, settings.model_dump(mode="json"), *besides(settings), *origin
-        )
-        outcome = self.stage(Stage("teacher", key, fit))
+        outcome = self.stage(Stage("teacher", self._teacher_key, fit))
         if former and outcome.made:
             took = f"{outcome.seconds:.1f} s, where {former.seconds('teacher'):.1f} s were spent before"
             self._tell(f"teacher: goes on from {former.how.run}; {took}.")
         return load_teacher(outcome.folder, dataset)
+
+    @property
+    def _teacher_key(self) -> str:
+        from recdistill.teachers import besides
+        from recdistill.teachers.base import decisive
+
+        settings, origin = self.config.teacher, self.former.teacher_facts if self.former else []
+        return stage_key(self.dataset.fingerprint, decisive(settings), *besides(settings), *origin)
+
+    def forecast(self) -> list[str]:
+        """What asking the teacher would cost, in lines; empty where nobody is asked. Nothing is trained for it."""
+        from recdistill.teachers import load_teacher
+        from recdistill.teachers.forecast import forecasts
+
+        made = self._runner.made(self._teacher_key)
+        fitted = load_teacher(made, self.dataset) if made else None
+        found = forecasts(self.config.teacher, self.dataset, fitted)
+        return [line for one in found for line in one.lines]
 
     @cached_property
     def signals(self) -> Signals:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from recdistill.teachers.besides import besides
+from recdistill.teachers.chat import ChatConfig, ChatTeacher
 from recdistill.teachers.contract import Teacher
 from recdistill.teachers.ensemble import (
     EnsembleConfig,
@@ -22,6 +23,8 @@ from recdistill.teachers.text_encoder import (
 from recdistill.teachers.transfer import TransferConfig, TransferTeacher
 
 __all__ = [
+    "ChatConfig",
+    "ChatTeacher",
     "EnsembleConfig",
     "EnsembleTeacher",
     "FeatureTeacher",

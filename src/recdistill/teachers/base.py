@@ -99,7 +99,7 @@ class RecommenderBacked(ABC):
             kind=self.config.kind,
             name=self.name,
             revision=weights_hash(self.recommender),
-            settings={"config": self.config.model_dump(mode="json"), "notes": self.notes},
+            settings={"config": decisive(self.config), "notes": self.notes},
             texts=self.texts,
         )
 
@@ -148,6 +148,11 @@ class RecommenderBacked(ABC):
 
     def _read_model(self, folder: Path) -> Recommender:
         return Recommender.load(folder)
+
+
+def decisive(config: Settings) -> dict[str, Any]:
+    """A configuration without what changes nothing of what its teacher says (how fast somebody is asked)."""
+    return config.model_dump(mode="json", context={"decides": True})
 
 
 def weights_hash(recommender: Recommender) -> str:

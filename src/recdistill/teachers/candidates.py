@@ -65,7 +65,6 @@ class RerankingTeacher(RecommenderBacked):
     """A trained recommender proposes, a judge puts in order; a subclass says who judges."""
 
     Config: ClassVar[type[Settings]] = RerankingConfig
-    config: RerankingConfig
 
     @abstractmethod
     def _judge(self, dataset: Dataset, run: RunOptions) -> Judge:

@@ -22,6 +22,7 @@ from recdistill.settings import Settings
 from recdistill.teachers import calibration
 from recdistill.teachers.base import RecommenderBacked
 from recdistill.teachers.candidates import RerankingConfig
+from recdistill.teachers.chat import ChatConfig, ChatTeacher
 from recdistill.teachers.combining import AnyCombiner, Mean
 from recdistill.teachers.mixture import Mixture
 from recdistill.teachers.opinions import Opinions
@@ -68,7 +69,12 @@ class EnsembleConfig(Settings):
 
 
 TeacherConfig = Annotated[
-    RecommenderTeacherConfig | TextEncoderConfig | FeaturesConfig | TransferConfig | EnsembleConfig,
+    RecommenderTeacherConfig
+    | TextEncoderConfig
+    | FeaturesConfig
+    | TransferConfig
+    | ChatConfig
+    | EnsembleConfig,
     Field(discriminator="kind"),
 ]
 """Any teacher; configurations choose it by `kind`."""
@@ -192,6 +198,7 @@ TEACHERS: dict[type[Settings], type[RecommenderBacked]] = {
     TextEncoderConfig: TextEncoderTeacher,
     FeaturesConfig: FeatureTeacher,
     TransferConfig: TransferTeacher,
+    ChatConfig: ChatTeacher,
     EnsembleConfig: EnsembleTeacher,
 }
 """The class of each kind of teacher, by that of its configuration."""

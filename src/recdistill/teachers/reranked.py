@@ -124,6 +124,11 @@ class Reranked(Recommender):
             judged[rows] = self._judged(some, candidates[rows])
         return side_by_side([states, candidates.double(), judged])
 
+    @torch.no_grad()
+    def proposed(self, histories: Sequences) -> Int64[Tensor, "rows c"]:
+        """The candidates that the judge is shown for `histories`; nobody is asked."""
+        return self._candidates(self.base.states(histories), histories)
+
     def _candidates(
         self, states: Float[Tensor, "rows width"], histories: Sequences
     ) -> Int64[Tensor, "rows c"]:
