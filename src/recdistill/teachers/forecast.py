@@ -59,13 +59,10 @@ def forecasts(
     With a teacher that is `fitted` already, its candidates are those that it would be asked about, so that what it has
     answered is known; else they are the popular items, and prompts of about the same length.
     """
-    if fitted:
-        models = [(model, False) for model in judges(fitted.recommender)]
-    else:
-        models = list(_imagined(config, dataset))
+    known = [(model, False) for model in judges(fitted.recommender)] if fitted else None
     return [
         _forecast(model, dataset, weigh)
-        for model, weigh in models
+        for model, weigh in (_imagined(config, dataset) if known is None else known)
         if isinstance(model.judge, ChatJudge)
     ]
 
