@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from recdistill.teachers.besides import besides
+from recdistill.teachers.causal_lm import CausalLMConfig, CausalLMTeacher
 from recdistill.teachers.chat import ChatConfig, ChatTeacher
 from recdistill.teachers.contract import Teacher
 from recdistill.teachers.ensemble import (
@@ -23,6 +24,8 @@ from recdistill.teachers.text_encoder import (
 from recdistill.teachers.transfer import TransferConfig, TransferTeacher
 
 __all__ = [
+    "CausalLMConfig",
+    "CausalLMTeacher",
     "ChatConfig",
     "ChatTeacher",
     "EnsembleConfig",

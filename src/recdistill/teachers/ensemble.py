@@ -22,8 +22,10 @@ from recdistill.settings import Settings
 from recdistill.teachers import calibration
 from recdistill.teachers.base import RecommenderBacked
 from recdistill.teachers.candidates import RerankingConfig
+from recdistill.teachers.causal_lm import CausalLMConfig, CausalLMTeacher
 from recdistill.teachers.chat import ChatConfig, ChatTeacher
 from recdistill.teachers.combining import AnyCombiner, Mean
+from recdistill.teachers.decoding.speaking import Embedding
 from recdistill.teachers.mixture import Mixture
 from recdistill.teachers.opinions import Opinions
 from recdistill.teachers.questions import Questions
@@ -74,6 +76,7 @@ TeacherConfig = Annotated[
     | FeaturesConfig
     | TransferConfig
     | ChatConfig
+    | CausalLMConfig
     | EnsembleConfig,
     Field(discriminator="kind"),
 ]
@@ -84,6 +87,8 @@ EnsembleConfig.model_rebuild()
 
 def never_says(config: TeacherConfig) -> frozenset[str]:
     """Kinds of signal that a teacher of this configuration cannot give, whatever it learns."""
+    if isinstance(config, CausalLMConfig):
+        return frozenset(() if isinstance(config.speaks, Embedding) else VECTORS)
     if isinstance(config, RerankingConfig):
         return frozenset(VECTORS)
     if not isinstance(config, EnsembleConfig):
@@ -199,6 +204,7 @@ TEACHERS: dict[type[Settings], type[RecommenderBacked]] = {
     FeaturesConfig: FeatureTeacher,
     TransferConfig: TransferTeacher,
     ChatConfig: ChatTeacher,
+    CausalLMConfig: CausalLMTeacher,
     EnsembleConfig: EnsembleTeacher,
 }
 """The class of each kind of teacher, by that of its configuration."""

@@ -14,7 +14,10 @@ from recdistill.errors import CheckpointError
 from recdistill.files import content_hash, read_json, write_json
 
 RECORD = "judge.json"
-JUDGES: dict[str, tuple[str, str]] = {"silent": ("recdistill.teachers.judging", "Silent")}
+JUDGES: dict[str, tuple[str, str]] = {
+    "silent": ("recdistill.teachers.judging", "Silent"),
+    "likelihood": ("recdistill.teachers.decoding.judge", "LikelihoodJudge"),
+}
 """The class of each kind of judge, by the module that holds it: a judge may need packages that others do not."""
 
 

@@ -63,10 +63,12 @@ def load_members(folder: Path, count: int) -> list[Recommender]:
 
 def _loaded(folder: Path) -> Recommender:
     """A member, which may be made of several others itself."""
+    from recdistill.teachers.decoding.grounded import Grounded
+    from recdistill.teachers.decoding.listing import Listing
     from recdistill.teachers.mixture import Mixture
     from recdistill.teachers.opinions import Opinions
     from recdistill.teachers.reranked import Reranked
 
-    several = {kind.RECORD: kind for kind in (Mixture, Opinions, Reranked)}
+    several = {kind.RECORD: kind for kind in (Mixture, Opinions, Reranked, Listing, Grounded)}
     found = [kind for name, kind in several.items() if (folder / name).is_file()]
     return found[0].load(folder) if found else Recommender.load(folder)

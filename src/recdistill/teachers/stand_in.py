@@ -7,10 +7,13 @@ import torch
 
 from recdistill.data.vocabulary import Vocabulary
 from recdistill.models.decoder import Decoder, DecoderConfig
+from recdistill.models.popularity import Popularity, PopularityConfig
 from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.models.registry import model_class, settings
 from recdistill.models.sasrec import SASRec, SASRecConfig
 from recdistill.teachers.candidates import RerankingConfig
+from recdistill.teachers.causal_lm import CausalLMConfig
+from recdistill.teachers.decoding.speaking import Embedding, Generate, Likelihood
 from recdistill.teachers.ensemble import EnsembleConfig, TeacherConfig
 from recdistill.teachers.judging import Silent
 from recdistill.teachers.mixture import Mixture
@@ -37,10 +40,21 @@ def stand_in(config: TeacherConfig) -> Recommender:
         if isinstance(checked, SASRecConfig | DecoderConfig):
             return hollow(checked)
         return kind(checked, _NOTHING)
+    if isinstance(config, CausalLMConfig):
+        return _reader(config.speaks)
     if isinstance(config, RerankingConfig):
         base = stand_in(RecommenderTeacherConfig(model=config.candidates.model))
         return Reranked(base, Silent(), RerankedConfig())
     return hollow((config.teacher if isinstance(config, TransferConfig) else config).head)
+
+
+def _reader(speaks: Likelihood | Generate | Embedding) -> Recommender:
+    """Vectors that nothing is known of, or another model with somebody beside it."""
+    if isinstance(speaks, Embedding):
+        return Popularity(PopularityConfig(), _NOTHING)
+    model = speaks.rest if isinstance(speaks, Generate) else speaks.candidates.model
+    base = stand_in(RecommenderTeacherConfig(model=model))
+    return Reranked(base, Silent(), RerankedConfig())
 
 
 def hollow(config: SASRecConfig | DecoderConfig) -> SequenceModel:

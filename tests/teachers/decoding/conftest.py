@@ -7,6 +7,9 @@ from tiny_decoders import save_decoder
 
 from recdistill.teachers.decoding.decoder import Decoder
 from recdistill.teachers.decoding.settings import DecoderConfig
+from recdistill.teachers.decoding.source import Source
+from recdistill.teachers.decoding.voice import Voice, VoiceConfig
+from recdistill.teachers.prompts import Template
 
 
 @pytest.fixture(scope="session")
@@ -35,3 +38,19 @@ def decoder(decoder_folder):
         return loaded[folder]
 
     return of
+
+
+TITLES = ["The crime story 1", "The space story 2", "The crime story 12", "Alien", "Aliens", "M"]
+LINES = "{% block user %}{% for item in history %}{{ item.text }}\n{% endfor %}{% endblock %}"
+
+
+@pytest.fixture(scope="session")
+def make_voice(decoder_folder):
+    """`make_voice(kind, titles=…, folder=…, template=…, **settings)`: a tiny model that knows six titles."""
+
+    def make(kind: str, titles=TITLES, folder=None, template=LINES, **settings) -> Voice:
+        source = Source(DecoderConfig(model=str(folder or decoder_folder(kind))))
+        config = VoiceConfig(**{"history": 4, **settings})
+        return Voice(source, titles, config, Template("lines", template))
+
+    return make
