@@ -218,7 +218,8 @@ def main() -> None:
     size, names = SIZES[options.size], titles(ITEMS)
     with tempfile.TemporaryDirectory() as temporary:
         save_model(Path(temporary), size, names)
-        decoder = Decoder.load(DecoderConfig(model=temporary, dtype="float32"), options.device)
+        config = DecoderConfig(model=temporary, dtype="float32")
+        decoder = Decoder.load(Path(temporary), config, options.device)
         scored, fast = scoring(decoder, names, size)
         named, inside = naming(decoder, names, size)
     finish("language", options.size, [*scored, *named], [*fast, *inside])

@@ -72,19 +72,20 @@ class CausalLMTeacher(RecommenderBacked):
 
     def _note(self, voice: Voice, dataset: Dataset, run: RunOptions) -> None:
         """What is found out before anything is trained, so that what is wrong is told at once."""
-        silent = len(voice.trie.untitled)
+        silent, say = len(voice.trie.untitled), (run.progress or SilentProgress()).say
         self.texts = dataset.items.text_hash(self.config.title or template(dataset))
         self.notes = {
             "files": voice.source.revision,
+            "commit": voice.source.commit,
             "voice": voice.identity,
             "dtype": str(voice.source.decoder.dtype).removeprefix("torch."),
             "branches": "shared" if voice.source.shares else "plain",
             "items_without_title": silent,
         }
+        if voice.source.commit and self.config.revision != voice.source.commit:
+            say(f"`revision: {voice.source.commit}` pins {self.config.model} to what it is now.")
         if silent:
-            (run.progress or SilentProgress()).say(
-                f"{silent} items have no title, so the language model cannot name them."
-            )
+            say(f"{silent} items have no title, so the language model cannot name them.")
 
     def _read_model(self, folder: Path) -> Recommender:
         kinds = (Reranked, Listing, Grounded)

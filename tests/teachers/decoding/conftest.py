@@ -34,7 +34,7 @@ def decoder(decoder_folder):
     def of(kind: str, **settings) -> Decoder:
         folder = decoder_folder(kind, **settings)
         if folder not in loaded:
-            loaded[folder] = Decoder.load(DecoderConfig(model=str(folder)))
+            loaded[folder] = Decoder.load(folder, DecoderConfig(model=str(folder)))
         return loaded[folder]
 
     return of

@@ -35,7 +35,7 @@ def test_pickled_weights_are_refused(decoder_folder, tmp_path):
     (folder / "model.safetensors").unlink()
     torch.save({}, folder / "pytorch_model.bin")
     with pytest.raises(ConfigError, match="no weights in safetensors format"):
-        Decoder.load(DecoderConfig(model=str(folder)))
+        Decoder.load(folder, DecoderConfig(model=str(folder)))
 
 
 def test_code_that_comes_with_a_model_does_not_run(decoder_folder, tmp_path):
@@ -48,7 +48,7 @@ def test_code_that_comes_with_a_model_does_not_run(decoder_folder, tmp_path):
     mark = tmp_path / "it-ran"
     (folder / "odd.py").write_text(f"open({str(mark)!r}, 'w').close()\n")
     with pytest.raises(ConfigError, match="cannot be loaded"):
-        Decoder.load(DecoderConfig(model=str(folder)))
+        Decoder.load(folder, DecoderConfig(model=str(folder)))
     assert not mark.exists()
 
 
@@ -62,7 +62,7 @@ def test_a_library_that_is_missing_is_named(decoder_folder, monkeypatch, setting
         lambda name: None if name == library else found(name),
     )
     with pytest.raises(ConfigError, match=f"library {library}, which is not installed"):
-        Decoder.load(DecoderConfig(model=str(decoder_folder("gpt2")), **settings))
+        Decoder.load(decoder_folder("gpt2"), DecoderConfig(model="tiny", **settings))
 
 
 def test_types():
@@ -87,6 +87,7 @@ def test_large_files_of_the_hubs_cache_are_known_by_their_names(tmp_path):
     from recdistill.teachers.decoding.weights import files_hash
 
     blobs, folder = tmp_path / "blobs", tmp_path / "snapshots" / "c0ffee"
+    assert Source(DecoderConfig(model=str(tmp_path))).commit is None
     blobs.mkdir()
     folder.mkdir(parents=True)
     hashes = []
@@ -96,6 +97,7 @@ def test_large_files_of_the_hubs_cache_are_known_by_their_names(tmp_path):
         (folder / "model.safetensors").symlink_to(blobs / name)
         hashes.append(files_hash(folder))
     assert hashes[0] != hashes[1]
+    assert Source(DecoderConfig(model=str(folder))).commit == "c0ffee"
 
 
 # What is read

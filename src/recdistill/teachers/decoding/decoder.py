@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +13,6 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from recdistill.errors import ConfigError
-from recdistill.teachers import hub
 from recdistill.teachers.decoding.loading import load_model, load_tokenizer
 from recdistill.teachers.decoding.settings import DecoderConfig
 
@@ -31,31 +31,23 @@ class Decoder:
 
     @classmethod
     def load(
-        cls,
-        config: DecoderConfig,
-        device: torch.device | str = "cpu",
-        say: Callable[[str], None] = lambda _: None,
+        cls, folder: Path, config: DecoderConfig, device: torch.device | str = "cpu"
     ) -> Decoder:
-        """Find and load the model.
+        """Load the model.
 
         Args:
-            config: which, and how.
+            folder: its files.
+            config: how they are loaded.
             device: where it computes, unless it is spread over all GPUs.
-            say: is told where the files came from.
 
         Raises:
             ConfigError: the files are no usable model, or a library that the settings need is not there.
-            SourceUnavailableError: it is neither a folder nor cached, and the hub cannot be reached.
             MissingExtraError: transformers is not installed.
         """
-        located = hub.locate(
-            config.model, config.revision, say, what="language model", code=config.trust_remote_code
-        )
         device = torch.device(device)
         dtype = compute_type(config, device)
-        model = load_model(located.folder, config, dtype, device)
-        tokenizer = load_tokenizer(located.folder, trusted=config.trust_remote_code)
-        return cls(model, tokenizer, dtype)
+        model = load_model(folder, config, dtype, device)
+        return cls(model, load_tokenizer(folder, trusted=config.trust_remote_code), dtype)
 
     @property
     def device(self) -> torch.device:

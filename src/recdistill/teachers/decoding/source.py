@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 
 from recdistill.teachers import hub
 from recdistill.teachers.decoding.branches import PlainBranches, SharedBranches
@@ -28,8 +29,8 @@ class Source:
     say: Callable[[str], None] = field(default=lambda _: None, repr=False)
 
     @cached_property
-    def revision(self) -> str:
-        """A hash of its files.
+    def folder(self) -> Path:
+        """Where its files are.
 
         Raises:
             SourceUnavailableError: they are not here, and the hub cannot be reached.
@@ -42,12 +43,22 @@ class Source:
             what="language model",
             code=config.trust_remote_code,
         )
-        return files_hash(located.folder)
+        return located.folder
+
+    @cached_property
+    def revision(self) -> str:
+        """A hash of its files."""
+        return files_hash(self.folder)
+
+    @property
+    def commit(self) -> str | None:
+        """The commit on the hub that its files are of; `None` for a folder of one's own."""
+        return self.folder.name if self.folder.parent.name == "snapshots" else None
 
     @cached_property
     def decoder(self) -> Decoder:
         """The model, loaded when it is first asked for."""
-        return Decoder.load(self.config, choose_device(self.device), self.say)
+        return Decoder.load(self.folder, self.config, choose_device(self.device))
 
     @cached_property
     def branching(self) -> type[SharedBranches] | type[PlainBranches]:
