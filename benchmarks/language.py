@@ -28,7 +28,7 @@ from recdistill.teachers.decoding.beam import ranked
 from recdistill.teachers.decoding.decoder import Decoder
 from recdistill.teachers.decoding.likelihood import log_likelihoods
 from recdistill.teachers.decoding.probing import branching
-from recdistill.teachers.decoding.settings import DecoderConfig
+from recdistill.teachers.decoding.settings import SourceConfig
 from recdistill.teachers.decoding.titles import spoken
 from recdistill.teachers.decoding.trie import Trie
 
@@ -218,7 +218,7 @@ def main() -> None:
     size, names = SIZES[options.size], titles(ITEMS)
     with tempfile.TemporaryDirectory() as temporary:
         save_model(Path(temporary), size, names)
-        config = DecoderConfig(model=temporary, dtype="float32")
+        config = SourceConfig(model=temporary, dtype="float32")
         decoder = Decoder.load(Path(temporary), config, options.device)
         scored, fast = scoring(decoder, names, size)
         named, inside = naming(decoder, names, size)

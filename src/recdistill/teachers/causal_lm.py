@@ -15,7 +15,7 @@ from recdistill.teachers.decoding.grounded import Grounded
 from recdistill.teachers.decoding.judge import LikelihoodJudge
 from recdistill.teachers.decoding.listing import Listing
 from recdistill.teachers.decoding.making import grounded, listing
-from recdistill.teachers.decoding.settings import DecoderConfig
+from recdistill.teachers.decoding.settings import SourceConfig
 from recdistill.teachers.decoding.source import Source
 from recdistill.teachers.decoding.speaking import Generate, Likelihood, Speaking
 from recdistill.teachers.decoding.voice import Voice, VoiceConfig
@@ -24,7 +24,7 @@ from recdistill.teachers.reranked import Reranked
 from recdistill.training.options import RunOptions
 
 
-class CausalLMConfig(DecoderConfig, VoiceConfig):
+class CausalLMConfig(SourceConfig, VoiceConfig):
     """Which model, how it is asked, and how it speaks."""
 
     kind: Literal["causal-lm"] = "causal-lm"
@@ -65,7 +65,7 @@ class CausalLMTeacher(RecommenderBacked):
 
     def _voice(self, dataset: Dataset, run: RunOptions) -> Voice:
         config, progress = self.config, run.progress or SilentProgress()
-        source = Source(part(config, DecoderConfig), run.device, progress.say)
+        source = Source(part(config, SourceConfig), run.device, progress.say)
         asking = part(config, VoiceConfig)
         titles = dataset.items.texts(config.title or template(dataset))
         return Voice(source, titles, asking, Template.read(config.prompt))

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from recdistill.teachers.prompts import Template
 from tiny_decoders import save_decoder
 
 from recdistill.teachers.decoding.decoder import Decoder
-from recdistill.teachers.decoding.settings import DecoderConfig
+from recdistill.teachers.decoding.settings import SourceConfig
 from recdistill.teachers.decoding.source import Source
 from recdistill.teachers.decoding.voice import Voice, VoiceConfig
-from recdistill.teachers.prompts import Template
 
 
 @pytest.fixture(scope="session")
@@ -34,7 +34,7 @@ def decoder(decoder_folder):
     def of(kind: str, **settings) -> Decoder:
         folder = decoder_folder(kind, **settings)
         if folder not in loaded:
-            loaded[folder] = Decoder.load(folder, DecoderConfig(model=str(folder)))
+            loaded[folder] = Decoder.load(folder, SourceConfig(model=str(folder)))
         return loaded[folder]
 
     return of
@@ -49,7 +49,7 @@ def make_voice(decoder_folder):
     """`make_voice(kind, titles=…, folder=…, template=…, **settings)`: a tiny model that knows six titles."""
 
     def make(kind: str, titles=TITLES, folder=None, template=LINES, **settings) -> Voice:
-        source = Source(DecoderConfig(model=str(folder or decoder_folder(kind))))
+        source = Source(SourceConfig(model=str(folder or decoder_folder(kind))))
         config = VoiceConfig(**{"history": 4, **settings})
         return Voice(source, titles, config, Template("lines", template))
 

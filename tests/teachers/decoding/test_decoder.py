@@ -12,7 +12,7 @@ from recdistill.data.sequences import Sequences
 from recdistill.errors import ConfigError
 from recdistill.teachers.decoding.decoder import Decoder, compute_type
 from recdistill.teachers.decoding.prompting import Prompting, read
-from recdistill.teachers.decoding.settings import DecoderConfig
+from recdistill.teachers.decoding.settings import SourceConfig
 from recdistill.teachers.decoding.source import Source
 from recdistill.teachers.decoding.titles import spoken
 
@@ -35,7 +35,7 @@ def test_pickled_weights_are_refused(decoder_folder, tmp_path):
     (folder / "model.safetensors").unlink()
     torch.save({}, folder / "pytorch_model.bin")
     with pytest.raises(ConfigError, match="no weights in safetensors format"):
-        Decoder.load(folder, DecoderConfig(model=str(folder)))
+        Decoder.load(folder, SourceConfig(model=str(folder)))
 
 
 def test_code_that_comes_with_a_model_does_not_run(decoder_folder, tmp_path):
@@ -48,7 +48,7 @@ def test_code_that_comes_with_a_model_does_not_run(decoder_folder, tmp_path):
     mark = tmp_path / "it-ran"
     (folder / "odd.py").write_text(f"open({str(mark)!r}, 'w').close()\n")
     with pytest.raises(ConfigError, match="cannot be loaded"):
-        Decoder.load(folder, DecoderConfig(model=str(folder)))
+        Decoder.load(folder, SourceConfig(model=str(folder)))
     assert not mark.exists()
 
 
@@ -62,32 +62,32 @@ def test_a_library_that_is_missing_is_named(decoder_folder, monkeypatch, setting
         lambda name: None if name == library else found(name),
     )
     with pytest.raises(ConfigError, match=f"library {library}, which is not installed"):
-        Decoder.load(decoder_folder("gpt2"), DecoderConfig(model="tiny", **settings))
+        Decoder.load(decoder_folder("gpt2"), SourceConfig(model="tiny", **settings))
 
 
 def test_types():
     cpu = torch.device("cpu")
-    assert compute_type(DecoderConfig(model="x"), cpu) is torch.float32
-    assert compute_type(DecoderConfig(model="x", dtype="bfloat16"), cpu) is torch.bfloat16
+    assert compute_type(SourceConfig(model="x"), cpu) is torch.float32
+    assert compute_type(SourceConfig(model="x", dtype="bfloat16"), cpu) is torch.bfloat16
 
 
 def test_the_revision_is_that_of_the_files_and_known_without_loading(decoder_folder, tmp_path):
     folder = decoder_folder("gpt2")
-    source = Source(DecoderConfig(model=str(folder)))
+    source = Source(SourceConfig(model=str(folder)))
     copy = shutil.copytree(folder, tmp_path / "copy")
-    assert Source(DecoderConfig(model=str(copy))).revision == source.revision
+    assert Source(SourceConfig(model=str(copy))).revision == source.revision
     assert "decoder" not in vars(source)
     (copy / "tokenizer.json").write_text((copy / "tokenizer.json").read_text() + " ")
-    assert Source(DecoderConfig(model=str(copy))).revision != source.revision
-    assert DecoderConfig(model=str(folder)).besides == [source.revision]
-    assert DecoderConfig(model="acme/model").besides == []
+    assert Source(SourceConfig(model=str(copy))).revision != source.revision
+    assert SourceConfig(model=str(folder)).besides == [source.revision]
+    assert SourceConfig(model="acme/model").besides == []
 
 
 def test_large_files_of_the_hubs_cache_are_known_by_their_names(tmp_path):
     from recdistill.teachers.decoding.weights import files_hash
 
     blobs, folder = tmp_path / "blobs", tmp_path / "snapshots" / "c0ffee"
-    assert Source(DecoderConfig(model=str(tmp_path))).commit is None
+    assert Source(SourceConfig(model=str(tmp_path))).commit is None
     blobs.mkdir()
     folder.mkdir(parents=True)
     hashes = []
@@ -97,7 +97,7 @@ def test_large_files_of_the_hubs_cache_are_known_by_their_names(tmp_path):
         (folder / "model.safetensors").symlink_to(blobs / name)
         hashes.append(files_hash(folder))
     assert hashes[0] != hashes[1]
-    assert Source(DecoderConfig(model=str(folder))).commit == "c0ffee"
+    assert Source(SourceConfig(model=str(folder))).commit == "c0ffee"
 
 
 # What is read

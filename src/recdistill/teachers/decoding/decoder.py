@@ -14,7 +14,7 @@ from torch import Tensor
 
 from recdistill.errors import ConfigError
 from recdistill.teachers.decoding.loading import load_model, load_tokenizer
-from recdistill.teachers.decoding.settings import DecoderConfig
+from recdistill.teachers.decoding.settings import SourceConfig
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Decoder:
 
     @classmethod
     def load(
-        cls, folder: Path, config: DecoderConfig, device: torch.device | str = "cpu"
+        cls, folder: Path, config: SourceConfig, device: torch.device | str = "cpu"
     ) -> Decoder:
         """Load the model.
 
@@ -112,7 +112,7 @@ class Decoder:
         return self.model(input_ids=tokens, attention_mask=mask, use_cache=False).logits
 
 
-def compute_type(config: DecoderConfig, device: torch.device) -> torch.dtype:
+def compute_type(config: SourceConfig, device: torch.device) -> torch.dtype:
     """What `auto` means on this device."""
     if config.dtype != "auto":
         return getattr(torch, config.dtype)

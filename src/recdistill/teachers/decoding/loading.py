@@ -11,12 +11,10 @@ import torch
 
 from recdistill.errors import ConfigError, MissingExtraError
 from recdistill.teachers.adapting.quiet import quiet
-from recdistill.teachers.decoding.settings import DecoderConfig
+from recdistill.teachers.decoding.settings import SourceConfig
 
 
-def load_model(
-    folder: Path, config: DecoderConfig, dtype: torch.dtype, device: torch.device
-) -> Any:
+def load_model(folder: Path, config: SourceConfig, dtype: torch.dtype, device: torch.device) -> Any:
     """The model in evaluation mode, on its device or spread over all GPUs.
 
     Raises:
@@ -47,7 +45,7 @@ def load_tokenizer(folder: Path, *, trusted: bool = False) -> Any:
     return _loaded(folder, _class("AutoTokenizer").from_pretrained, trusted)
 
 
-def _options(config: DecoderConfig, device: torch.device) -> dict[str, Any]:
+def _options(config: SourceConfig, device: torch.device) -> dict[str, Any]:
     options: dict[str, Any] = {"use_safetensors": True}
     if config.bits:
         _need("bitsandbytes", f"Weights of {config.bits} bits")

@@ -13,7 +13,7 @@ from recdistill.teachers.decoding.weights import files_hash
 Precision = Literal["auto", "bfloat16", "float16", "float32"]
 
 
-class DecoderConfig(Settings):
+class SourceConfig(Settings):
     """Any causal language model of the transformers library."""
 
     model: str

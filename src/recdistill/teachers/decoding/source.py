@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
-from recdistill.teachers import hub
+from recdistill.language import hub
 from recdistill.teachers.decoding.branches import PlainBranches, SharedBranches
 from recdistill.teachers.decoding.decoder import Decoder
 from recdistill.teachers.decoding.probing import branching
-from recdistill.teachers.decoding.settings import DecoderConfig
+from recdistill.teachers.decoding.settings import SourceConfig
 from recdistill.teachers.decoding.weights import files_hash
 from recdistill.training.hardware import choose_device
 
@@ -24,7 +24,7 @@ class Source:
     say: is told where its files came from.
     """
 
-    config: DecoderConfig
+    config: SourceConfig
     device: str | None = None
     say: Callable[[str], None] = field(default=lambda _: None, repr=False)
 

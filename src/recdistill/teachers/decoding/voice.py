@@ -17,7 +17,7 @@ from recdistill.teachers.decoding.batching import Appetite
 from recdistill.teachers.decoding.branches import Branches, PlainBranches
 from recdistill.teachers.decoding.probing import within_sight
 from recdistill.teachers.decoding.prompting import Prompting
-from recdistill.teachers.decoding.settings import DecoderConfig
+from recdistill.teachers.decoding.settings import SourceConfig
 from recdistill.teachers.decoding.source import Source
 from recdistill.teachers.decoding.titles import spoken
 from recdistill.teachers.decoding.trie import Trie
@@ -133,7 +133,7 @@ class Voice:
         """
         try:
             record = read_json(folder / _RECORD)
-            source = Source(DecoderConfig.model_validate(record["model"]))
+            source = Source(SourceConfig.model_validate(record["model"]))
             template, titles = Template(**record["template"]), record["titles"]
             # The template is taken as it was kept; its file need not be there any more.
             config = VoiceConfig.model_validate({**record["config"], "prompt": "next-item"})
