@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,22 +13,17 @@ import torch
 
 from recdistill.data.batches import TrainingBatches
 from recdistill.data.dataset import Dataset
-from recdistill.files import atomic_folder, content_hash, read_json, write_json
+from recdistill.files import content_hash, read_json
 from recdistill.models.validation import validation
-from recdistill.progress import SilentProgress
-from recdistill.teachers.adapting import adapters
 from recdistill.teachers.adapting.contrastive import ContrastiveLoss
 from recdistill.teachers.adapting.library import Library
 from recdistill.teachers.adapting.nearest import Nearest
-from recdistill.teachers.adapting.quiet import quiet
+from recdistill.teachers.adapting.pupil import NOTES, Lessons, Pupil
 from recdistill.teachers.adapting.reading import Reader
-from recdistill.teachers.adapting.settings import AdaptConfig, Lora
+from recdistill.teachers.adapting.settings import AdaptConfig
 from recdistill.teachers.adapting.trained import Trained
 from recdistill.teachers.encoder import TextEncoder
 from recdistill.training.options import RunOptions
-from recdistill.training.trainer import Trainer
-
-WEIGHTS, NOTES = "weights", "adaptation.json"
 
 
 @dataclass(frozen=True)
@@ -67,20 +61,11 @@ class Lesson:
         trained = Trained(self.encoder.model, self.how, run.seed).eval()
         self.encoder.model = trained.model
         reader = self._reader(trained)
-        measure = self._measure(reader)
-        before = measure() if measure else None
-        batches = self._batches(run.seed)
-        log = Trainer(self.how.training, run).fit(
-            trained, batches, self._loss(reader), measure, identity
+        pupil = Pupil(trained, self.encoder.tokenizer, self.name, self.how)
+        lessons = Lessons(
+            self._batches(run.seed), self._loss(reader), self._measure(reader), identity
         )
-        notes = _notes(before, log.best, trained)
-        if notes["kept"]:
-            self._save(trained, folder / WEIGHTS)
-        write_json(folder / NOTES, notes)
-        if run.folder is not None:
-            shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
-        (run.progress or SilentProgress()).say(told(self.name, notes))
-        return notes
+        return pupil.taught(lessons, folder, run)
 
     @cached_property
     def _library(self) -> Library:
@@ -101,7 +86,7 @@ class Lesson:
         return reader
 
     def _batches(self, seed: int) -> TrainingBatches:
-        training, history = self.how.training, self.how.objective.history
+        training, history = self.how.training, self.how.contrast.history
         histories = self._library.told(self.dataset.train.histories)
         return TrainingBatches(histories, history, training.batch_size, seed, training.windows)
 
@@ -109,7 +94,7 @@ class Lesson:
         told = self._library.told(self.dataset.train.histories).values
         counts = np.bincount(told, minlength=len(self._library.texts))
         counted = torch.from_numpy(counts).float()
-        return ContrastiveLoss(reader, counted, self.how.objective.temperature)
+        return ContrastiveLoss(reader, counted, self.how.contrast.temperature)
 
     def _measure(self, reader: Reader) -> Callable[[], float] | None:
         """NDCG@10 of what reads most like what was taken last; `None` without validation."""
@@ -120,32 +105,9 @@ class Lesson:
         def measure() -> float:
             vectors = reader(torch.arange(len(self._library.texts))).cpu().numpy()
             table = torch.from_numpy(self._library.table(vectors))
-            nearest = Nearest(self.dataset, table, self.how.objective.history)
+            nearest = Nearest(self.dataset, table, self.how.contrast.history)
             found = validation(nearest, self.dataset)
             assert found is not None  # there are cases
             return found()
 
         return measure
-
-    def _save(self, trained: Trained, folder: Path) -> None:
-        with atomic_folder(folder) as staging, quiet():
-            if isinstance(self.how, Lora):
-                adapters.save(trained.model, staging, self.name)
-                return
-            trained.model.save_pretrained(staging)
-            self.encoder.tokenizer.save_pretrained(staging)
-
-
-def _notes(before: float | None, best: float | None, trained: Trained) -> dict[str, Any]:
-    count, of = trained.share
-    better = before is None or best is None or best > before
-    return {"plain": before, "adapted": best, "kept": better, "trained": count, "of": of}
-
-
-def told(name: str, notes: dict[str, Any]) -> str:
-    """What came of it, for people."""
-    share = f"{notes['trained']:,} of {notes['of']:,} weights of {name} were trained"
-    if notes["plain"] is None:
-        return f"{share}; nothing was validated."
-    found = f"NDCG@10 of its vectors alone went from {notes['plain']:.4f} to {notes['adapted']:.4f}"
-    return f"{share}; {found}.{'' if notes['kept'] else ' It is used as it was.'}"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Sized
 from functools import partial
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int64
@@ -13,8 +14,8 @@ from torch.utils.checkpoint import checkpoint
 from recdistill.teachers.adapting.memory import largest_that_fits
 
 Tokens = list[int]
-Vectors = Callable[[Sequence[Tokens]], Tensor]
-"""Vectors of texts, given their tokens, in one pass."""
+Vectors = Callable[[Sequence[Any]], Tensor]
+"""What is made of texts in one pass, given their tokens: a row a text."""
 
 
 class Reader:
@@ -28,11 +29,11 @@ class Reader:
         at_once: texts of a part.
     """
 
-    def __init__(self, vectors: Vectors, tokens: Sequence[Tokens], at_once: int) -> None:
+    def __init__(self, vectors: Vectors, tokens: Sequence[Sized], at_once: int) -> None:
         self._vectors, self._tokens, self.at_once = vectors, tokens, at_once
         self._lengths = torch.tensor([len(text) for text in tokens])
 
-    def __call__(self, texts: Int64[Tensor, " chosen"]) -> Float[Tensor, "chosen width"]:
+    def __call__(self, texts: Int64[Tensor, " chosen"]) -> Float[Tensor, "chosen *width"]:
         """The vectors of these texts; gradients flow."""
         order = torch.argsort(self._lengths[texts.cpu()], stable=True)
         parts = texts.cpu()[order].split(self.at_once)
@@ -54,5 +55,5 @@ class Reader:
 
         self.at_once = largest_that_fits(trial, min(self.at_once, len(longest)))
 
-    def _read(self, texts: Int64[Tensor, " chosen"]) -> Float[Tensor, "chosen width"]:
+    def _read(self, texts: Int64[Tensor, " chosen"]) -> Float[Tensor, "chosen *width"]:
         return self._vectors([self._tokens[text] for text in texts.tolist()])

@@ -21,7 +21,14 @@ class Contrastive(Settings):
     """By which cosines are divided (Gao et al. 2021)."""
 
 
-Objective = Annotated[Contrastive, KindInShort]
+class NextTitle(Settings):
+    """The title of what a user took next, said after a prompt about what they took before: −log p(title | prompt), as
+    language models are trained (Bao et al. 2023, TALLRec and BIGRec)."""
+
+    kind: Literal["next-title"] = "next-title"
+
+
+Objective = Annotated[Contrastive | NextTitle, Field(discriminator="kind"), KindInShort]
 """What a language model is fine-tuned for; its `kind` is enough."""
 
 
@@ -40,13 +47,19 @@ def _training(learning_rate: float) -> TrainingConfig:
 class Adaptation(Settings):
     """What every way to fine-tune has."""
 
-    objective: Objective = Contrastive()
+    objective: Objective | None = None
+    """`contrastive` for who speaks by vectors, `next-title` for who names titles; either where not given."""
     texts_at_once: PositiveInt = 256
     """Texts that are read together with gradients. Where a batch has more, each part is read again on the way back, so
     that only one part's activations are held at a time (gradient checkpointing; the gradients are the same); halved
     where the device's memory is short."""
     training: TrainingConfig = _training(1e-4)
-    """Batches are of windows of so many events as the objective looks back on."""
+    """Batches are of windows of so many events as the objective, or the prompt, looks back on."""
+
+    @property
+    def contrast(self) -> Contrastive:
+        """The objective of who speaks by vectors."""
+        return self.objective if isinstance(self.objective, Contrastive) else Contrastive()
 
 
 class Lora(Adaptation):

@@ -17,9 +17,10 @@ from recdistill.errors import DataError
 from recdistill.language import hub
 from recdistill.progress import SilentProgress
 from recdistill.teachers.adapting import adapters
-from recdistill.teachers.adapting.adapting import WEIGHTS, Lesson
+from recdistill.teachers.adapting.adapting import Lesson
 from recdistill.teachers.adapting.blocks import Layers
-from recdistill.teachers.adapting.settings import AdaptConfig, Lora
+from recdistill.teachers.adapting.pupil import WEIGHTS
+from recdistill.teachers.adapting.settings import AdaptConfig, Lora, NextTitle
 from recdistill.teachers.encoder import Pooling, TextEncoder
 from recdistill.teachers.features.source import ItemSource, Reading
 from recdistill.teachers.text_vectors import text_vectors
@@ -56,6 +57,10 @@ class TextSource(ItemSource):
 
     @model_validator(mode="after")
     def _one_adapter(self) -> Self:
+        if self.adapt is not None and isinstance(self.adapt.objective, NextTitle):
+            raise ValueError(
+                "a text encoder names no titles: the objective to adapt it for is `contrastive`"
+            )
         if self.adapt is not None and self.adapter is not None:
             raise ValueError(
                 "`adapt` makes an adapter, so it cannot begin with another: drop one of the two"
