@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import Field, SerializationInfo, SerializerFunctionWrapHandler, field_serializer
+from pydantic import Field
 
-from recdistill.asking import BudgetConfig, EndpointConfig
+from recdistill.asking import BudgetConfig
 from recdistill.data.dataset import Dataset
 from recdistill.errors import DataError
 from recdistill.models.recommender import Recommender
 from recdistill.settings import Settings
 from recdistill.teachers.candidates import RerankingConfig, RerankingTeacher
+from recdistill.teachers.endpoints import AnyEndpoint
 from recdistill.teachers.judging import JUDGES, Judge
 from recdistill.teachers.listwise import ChatJudge, Endpoint, ListwiseConfig
 from recdistill.teachers.prompts import Template
 from recdistill.teachers.reranked import Reranked
 from recdistill.training.options import RunOptions
-
-_DECIDES = ("base_url", "known_as", "model")
 
 JUDGES[ChatJudge.kind] = (ChatJudge.__module__, ChatJudge.__name__)
 
@@ -29,25 +27,12 @@ class ChatConfig(RerankingConfig, ListwiseConfig):
     """Which chat model is asked, what it may cost, and what it is shown."""
 
     kind: Literal["chat"] = "chat"
-    endpoint: EndpointConfig
+    endpoint: AnyEndpoint
     """Where it is, its prices and limits."""
     budget: BudgetConfig = BudgetConfig()
     """What may be spent on this teacher in all; beyond it, its base speaks alone."""
     ledger: Path | None = Field(default=None, exclude_if=lambda given: given is None)
     """The file of answers, so that none is paid twice; by default one in the user's cache that all runs share."""
-
-    @field_serializer("endpoint", mode="wrap")
-    def _what_decides(
-        self,
-        endpoint: EndpointConfig,
-        plain: SerializerFunctionWrapHandler,
-        info: SerializationInfo,
-    ) -> Any:
-        """For identities, only what decides an answer: a teacher that is asked faster is the same."""
-        written = plain(endpoint)
-        if not isinstance(info.context, Mapping) or not info.context.get("decides"):
-            return written
-        return {name: written[name] for name in _DECIDES}
 
     @property
     def besides(self) -> list[str]:

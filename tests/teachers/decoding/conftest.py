@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from recdistill.teachers.prompts import Template
 from tiny_decoders import save_decoder
 
 from recdistill.teachers.decoding.decoder import Decoder
 from recdistill.teachers.decoding.settings import SourceConfig
 from recdistill.teachers.decoding.source import Source
 from recdistill.teachers.decoding.voice import Voice, VoiceConfig
+from recdistill.teachers.prompts import Template
 
 
 @pytest.fixture(scope="session")

@@ -14,13 +14,15 @@ from pydantic import Field, PositiveInt, model_validator
 
 from recdistill.data.dataset import Dataset
 from recdistill.errors import DataError
+from recdistill.files import content_hash
 from recdistill.language import hub
-from recdistill.progress import SilentProgress
+from recdistill.progress import Progress, SilentProgress
 from recdistill.teachers.adapting import adapters
 from recdistill.teachers.adapting.adapting import Lesson
 from recdistill.teachers.adapting.blocks import Layers
 from recdistill.teachers.adapting.pupil import WEIGHTS
 from recdistill.teachers.adapting.settings import AdaptConfig, Lora, NextTitle
+from recdistill.teachers.describing import DescribingConfig
 from recdistill.teachers.encoder import Pooling, TextEncoder
 from recdistill.teachers.features.source import ItemSource, Reading
 from recdistill.teachers.text_vectors import text_vectors
@@ -39,6 +41,10 @@ class TextSource(ItemSource):
     """A branch, tag or commit on the hub."""
     template: str | None = None
     """How an item becomes text; the dataset's own template when not given."""
+    describing: DescribingConfig | None = Field(
+        default=None, exclude_if=lambda given: given is None
+    )
+    """A chat model whose descriptions of the items are read behind their own texts; none when not given."""
     pooling: Pooling = "mean"
     """How token vectors become one: their mean, the first (`cls`) or the last."""
     max_tokens: PositiveInt = 128
@@ -71,7 +77,8 @@ class TextSource(ItemSource):
     def title(self) -> str:
         """The language model's name."""
         layers = "" if self.layers is None else f", layers {self.layers}"
-        return f"{self.model}{layers}{', adapted' if self.adapt or self.adapter else ''}"
+        described = f", descriptions by {self.describing.endpoint.model}" if self.describing else ""
+        return f"{self.model}{layers}{', adapted' if self.adapt or self.adapter else ''}{described}"
 
     @property
     def name(self) -> str:
@@ -80,9 +87,10 @@ class TextSource(ItemSource):
 
     @property
     def besides(self) -> list[str]:
-        """What an adapter in a folder holds."""
+        """What an adapter in a folder holds, and what a template of descriptions says."""
         folder = Path(self.adapter).expanduser() if self.adapter else None
-        return [adapters.revision(folder)] if folder and adapters.is_adapter(folder) else []
+        adapter = [adapters.revision(folder)] if folder and adapters.is_adapter(folder) else []
+        return [*adapter, *(self.describing.besides if self.describing else ())]
 
     def read(self, dataset: Dataset, run: RunOptions) -> Reading:
         """The vectors of the items' texts; each text is read once, and its vector kept in the user's cache.
@@ -97,6 +105,7 @@ class TextSource(ItemSource):
                 "No item has any text, so a text encoder has nothing to read.",
                 "Give a `template` that names columns with text, or leave this teacher out.",
             )
+        texts, written = self._with_descriptions(texts, progress)
         reader, learned = self._taught(texts, dataset, run)
         encoder, fallback = reader.encoder(run)
         silent = int((~described).sum())
@@ -106,10 +115,25 @@ class TextSource(ItemSource):
             "encoder": encoder.revision,
             "fallback": fallback,
             "items_without_text": silent,
+            **written,
             **learned,
         }
         vectors = text_vectors(encoder, texts, batch_size=self.batch_size, progress=progress)
-        return Reading(vectors, described, notes, dataset.items.text_hash(self.template), reader)
+        hashed = dataset.items.text_hash(self.template)
+        if self.describing:
+            hashed = content_hash([hashed, *texts])
+        return Reading(vectors, described, notes, hashed, reader)
+
+    def _with_descriptions(
+        self, texts: list[str], progress: Progress
+    ) -> tuple[list[str], dict[str, Any]]:
+        """The texts that are read, and what there is to note of them."""
+        if self.describing is None:
+            return texts, {}
+        found = self.describing.described(texts, progress)
+        if found.missing:
+            progress.say(f"{found.missing} texts have no description; they are read as they are.")
+        return found.texts, {"described": found.written, "not_described": found.missing}
 
     def encoder(self, run: RunOptions) -> tuple[TextEncoder, str | None]:
         """Who reads, and what it stands in for where the model asked for cannot be had.

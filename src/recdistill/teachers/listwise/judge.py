@@ -17,7 +17,7 @@ from recdistill.files import content_hash, read_json, write_json
 from recdistill.progress import Progress
 from recdistill.teachers.listwise.certainty import certainty
 from recdistill.teachers.listwise.orderings import orderings
-from recdistill.teachers.listwise.questions import Form, ListwiseConfig, probe
+from recdistill.teachers.listwise.questions import Form, ListwiseConfig, kept, probe
 from recdistill.teachers.listwise.reading import Reply, read
 from recdistill.teachers.listwise.tally import Tally
 from recdistill.teachers.listwise.verdict import Ballot, Verdict, ranks, verdict
@@ -120,11 +120,11 @@ class ChatJudge:
 
     @cached_property
     def _form(self) -> Form:
-        """What the endpoint is held to; an endpoint that answers a short question about a schema can keep to one."""
+        """What the endpoint is held to: a schema, if it kept to one in its answer to a short question."""
         if self.config.form != "auto":
             return self.config.form
         (answer,) = self._ask([probe()])
-        return "json-schema" if answer and answer.text is not None else "text"
+        return "json-schema" if answer and kept(answer) else "text"
 
     def _ask(self, requests: Sequence[Request]) -> list[Answer | None]:
         with Ledger(self.endpoint.ledger) as ledger:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field, PositiveInt, field_validator
 
-from recdistill.asking import Message, Request
+from recdistill.asking import Answer, Message, Request
 from recdistill.settings import Settings
 from recdistill.teachers.prompts import FenceConfig, Rendered, checked
 
@@ -69,6 +70,15 @@ def probe() -> Request:
     return Request(
         (Message("user", said),), {"max_tokens": 32, **_held_to("json-schema", ["A"], False)}
     )
+
+
+def kept(answer: Answer) -> bool:
+    """Whether what an endpoint answered to `probe` is what the schema asks for."""
+    try:
+        found = json.loads(answer.text or "")
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.get("ranking") == ["A"]
 
 
 def _held_to(form: Form, labels: Sequence[str], rationale: bool) -> dict[str, Any]:

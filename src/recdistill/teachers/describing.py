@@ -1,0 +1,99 @@
+"""Descriptions of items that a chat model writes, for a text encoder to read beside their own texts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import Field, PositiveInt, field_validator
+
+from recdistill.asking import Answer, Asker, BudgetConfig, Ledger, Message, Plan, Request
+from recdistill.files import content_hash
+from recdistill.progress import Progress
+from recdistill.settings import Settings
+from recdistill.teachers.endpoints import AnyEndpoint
+from recdistill.teachers.prompts import FenceConfig, Prompt, Template, checked
+
+
+@dataclass(frozen=True)
+class Described:
+    """Attributes:
+    texts: of every item: its own, and what was written of it.
+    written: of how many different texts there was a description.
+    missing: of how many there was none (refused, failed, over budget).
+    """
+
+    texts: list[str]
+    written: int
+    missing: int
+
+
+class DescribingConfig(Settings):
+    """Which chat model describes the items, from what it knows of the world (KAR: Xi et al. 2023). Each different text
+    is asked about once, and paid for once."""
+
+    endpoint: AnyEndpoint
+    """Where it is, its prices and limits."""
+    budget: BudgetConfig = BudgetConfig()
+    """What may be spent; items beyond it keep their own text alone."""
+    ledger: Path | None = Field(default=None, exclude_if=lambda given: given is None)
+    """The file of answers; by default one in the user's cache that all runs share."""
+    template: str = "describe"
+    """The prompt: `describe`, or a file of your own (Jinja; blocks `system` and `user`)."""
+    fence: FenceConfig = FenceConfig()
+    """How the item's text is kept apart from what the prompt says."""
+    max_tokens: PositiveInt = 120
+    """Longest description."""
+    max_characters: PositiveInt = 600
+    """A longer one is cut."""
+
+    @field_validator("template")
+    @classmethod
+    def _can_be_filled(cls, name: str) -> str:
+        return checked(name)
+
+    @property
+    def besides(self) -> list[str]:
+        """What the template says."""
+        return [Template.read(self.template).identity]
+
+    def described(self, texts: Sequence[str], progress: Progress | None = None) -> Described:
+        """Each text with what the chat model writes of it behind; an empty one stays empty.
+
+        Raises:
+            ConfigError: no key in the environment.
+            EndpointError: the endpoint turns everything away.
+        """
+        distinct = [*dict.fromkeys(text for text in texts if text)]
+        with Ledger(self.ledger) as ledger:
+            answers = self._asker(ledger).ask(self._requests(distinct), progress)
+        found = {
+            text: written
+            for text, answer in zip(distinct, answers, strict=True)
+            if (written := self._read(answer))
+        }
+        whole = [f"{text}. {found[text]}" if text in found else text for text in texts]
+        return Described(whole, len(found), len(distinct) - len(found))
+
+    def plan(self, texts: Sequence[str]) -> Plan:
+        """What `described` would cost, without asking."""
+        with Ledger(self.ledger) as ledger:
+            return self._asker(ledger).plan(self._requests([*dict.fromkeys(filter(None, texts))]))
+
+    def _asker(self, ledger: Ledger) -> Asker:
+        told = [self.endpoint.identity, self.endpoint.model, *self.besides]
+        return Asker(self.endpoint, ledger, self.budget, account=content_hash(told))
+
+    def _requests(self, texts: Sequence[str]) -> list[Request]:
+        prompt = Prompt(Template.read(self.template), texts, self.fence)
+        options = {"temperature": 0, "max_tokens": self.max_tokens}
+        rendered = [prompt.render([], [item]) for item in range(len(texts))]
+        return [
+            Request((Message("system", one.system), Message("user", one.user)), options)
+            for one in rendered
+        ]
+
+    def _read(self, answer: Answer | None) -> str:
+        """One line of what was written; nothing where nothing was."""
+        return " ".join(((answer and answer.text) or "").split())[: self.max_characters]

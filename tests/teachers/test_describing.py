@@ -1,0 +1,110 @@
+"""Descriptions that a chat model writes become texts that an encoder reads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from chat_server import Seen, chat_server
+from payloads import PAYLOADS
+
+from recdistill.teachers import besides, make_teacher
+from recdistill.teachers.describing import DescribingConfig
+from recdistill.teachers.loading import teacher_config
+
+TEXTS = ["The crime story 1. crime", "", "The space story 2. space", "The crime story 1. crime"]
+
+
+def telling(seen: Seen) -> str:
+    (line,) = seen.user.split("\n")[2:3]
+    return f"A tale of {line.split()[1]},\n  for everybody."
+
+
+def config(server, tmp_path, **settings) -> DescribingConfig:
+    where = {"base_url": server.url, "model": "m", "backoff": 0.01}
+    return DescribingConfig(endpoint=where, ledger=tmp_path / "ledger.sqlite", **settings)
+
+
+def test_each_text_is_described_once_and_paid_for_once(tmp_path):
+    with chat_server(telling) as server:
+        for _ in range(2):
+            found = config(server, tmp_path).described(TEXTS)
+        assert len(server.seen) == 2
+        more = config(server, tmp_path).described([*TEXTS, "The music story 3. music"])
+        assert len(server.seen) == 3
+    assert found.texts == [
+        "The crime story 1. crime. A tale of crime, for everybody.",
+        "",
+        "The space story 2. space. A tale of space, for everybody.",
+        "The crime story 1. crime. A tale of crime, for everybody.",
+    ]
+    assert (found.written, found.missing) == (2, 0)
+    assert more.texts[:4] == found.texts
+
+
+@pytest.mark.parametrize(
+    "nonsense", ["", " \n", (400, {"error": {"message": "no"}}), (200, b"cut")]
+)
+def test_without_a_description_a_text_stays_as_it_is(tmp_path, nonsense):
+    with chat_server(lambda seen: nonsense) as server:
+        found = config(server, tmp_path).described(TEXTS)
+    assert found.texts == TEXTS
+    assert (found.written, found.missing) == (0, 2)
+
+
+def test_a_budget_leaves_the_rest_as_they_are_and_long_ones_are_cut(tmp_path):
+    with chat_server(lambda seen: "x" * 5000) as server:
+        found = config(server, tmp_path, budget={"calls": 1}, max_characters=50).described(TEXTS)
+        assert len(server.seen) == 1
+    assert (found.written, found.missing) == (1, 1)
+    longer = {len(new) - len(old) for new, old in zip(found.texts, TEXTS, strict=True)}
+    assert longer == {0, len(". ") + 50}
+
+
+def test_what_it_would_cost_is_told_before(tmp_path):
+    with chat_server(telling) as server:
+        assert config(server, tmp_path).plan(TEXTS).calls == 2
+        assert not server.seen
+        config(server, tmp_path).described(TEXTS)
+        assert config(server, tmp_path).plan(TEXTS).calls == 0
+
+
+def test_attacks_in_texts_are_fenced(tmp_path):
+    some = [text for text in PAYLOADS if text][::9]
+    with chat_server(telling) as server:
+        config(server, tmp_path).described(some)
+        for seen in server.seen:
+            assert len(seen.user.split("\n")) == 4, "the item's text is one line between the fences"
+
+
+def test_a_text_encoder_reads_descriptions_and_is_another_by_them(
+    tiny_dataset, tiny_encoder, tmp_path
+):
+    def settings(server, **more) -> dict:
+        training = {"epochs": 1, "batch_size": 64}
+        head = {"kind": "sasrec", "width": 8, "blocks": 1, "history": 8}
+        plain = {
+            "kind": "text-encoder",
+            "model": str(tiny_encoder),
+            "head": head,
+            "training": training,
+        }
+        return {**plain, **more}
+
+    with chat_server(telling) as server:
+        describing = config(server, tmp_path).model_dump(mode="json")
+        with_words = make_teacher(settings(server, describing=describing)).fit(tiny_dataset)
+        plain = make_teacher(settings(server)).fit(tiny_dataset)
+        texts = set(tiny_dataset.items.texts())
+        assert len(server.seen) == len(texts)
+    assert with_words.notes["described"] == len(texts)
+    assert "described" not in plain.notes
+    assert with_words.texts != plain.texts == tiny_dataset.items.text_hash()
+    assert "descriptions by m" in with_words.name
+    one, two = (teacher.item_vectors() for teacher in (with_words, plain))
+    assert not np.allclose(one, two)
+    assert besides(with_words.config) != besides(plain.config) == []
+
+
+def test_a_configuration_without_descriptions_is_written_as_before(tiny_encoder):
+    written = teacher_config.validate_python({"kind": "text-encoder", "model": "x"}).model_dump()
+    assert "describing" not in written
