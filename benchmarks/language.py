@@ -34,6 +34,7 @@ from recdistill.teachers.decoding.trie import Trie
 
 CANDIDATES, HISTORY, ITEMS = 50, 20, 5_000
 AT_ONCE = 4  # histories that we score together; the plain way's batch is the pairs of one
+BEAMS, NAMED_AT_ONCE = 10, 25
 WORDS = (
     "night river of the house last summer king stone blood moon garden return dead city paper love war winter dream "
     "silent ghost star road fire island girl man boy lost golden black white secret life story day world end king's"
@@ -50,7 +51,7 @@ class Size:
     outputs: int
 
 
-SIZES = {"small": Size(128, 4, 5, 10_000), "full": Size(512, 8, 15, 10_000)}
+SIZES = {"small": Size(64, 2, 5, 10_000), "full": Size(512, 8, 15, 10_000)}
 
 
 def titles(count: int) -> list[str]:
@@ -68,7 +69,7 @@ def save_model(folder: Path, size: Size, texts: list[str]) -> None:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=8_000,
+        vocab_size=4_000,
         special_tokens=["<|endoftext|>"],
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
@@ -130,13 +131,15 @@ def timed(work: Callable[[], np.ndarray], device: torch.device) -> tuple[float, 
     return time.perf_counter() - began, result
 
 
-def prompts_of(decoder: Decoder, names: list[str], draw: np.random.Generator) -> list[list[int]]:
+def prompts_of(
+    decoder: Decoder, names: list[str], draw: np.random.Generator, count: int = AT_ONCE
+) -> list[list[int]]:
     """As the templates that come with the package have them, but for the fence: a title a line."""
     texts = [
         "What the person took, oldest first:\n"
         + "\n".join(names[item] for item in draw.integers(len(names), size=HISTORY))
         + "\nNext:\n"
-        for _ in range(AT_ONCE)
+        for _ in range(count)
     ]
     return decoder.tokens(texts)
 
@@ -197,14 +200,14 @@ def naming(
     )
     known, said, outside, began = set(names), 0, 0, time.perf_counter()
     while said < size.outputs:
-        prompts = prompts_of(decoder, names, draw)
-        found = ranked(way(decoder, prompts), len(prompts), trie, width=10, count=10)
+        prompts = prompts_of(decoder, names, draw, NAMED_AT_ONCE)
+        found = ranked(way(decoder, prompts), len(prompts), trie, width=BEAMS, count=BEAMS)
         paths = [trie.paths[item] for item in found.items[found.items >= 0]]
         texts = decoder.tokenizer.batch_decode([trie.tokens[path[path > 0]] for path in paths])
         outside += sum(text.removesuffix("\n") not in known for text in texts)
         said += len(texts)
     rate = said / (time.perf_counter() - began)
-    rows = [{"way": f"{said:,} titles named by 10 beams", "titles_per_second": rate}]
+    rows = [{"way": f"{said:,} titles named by {BEAMS} beams", "titles_per_second": rate}]
     return rows, [Claim(f"outputs outside the catalogue, of {said:,}", outside, 0, "at most")]
 
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import copy
 import importlib.util
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -153,3 +154,12 @@ def test_of_prompts_that_are_too_long_the_oldest_items_are_left_out(decoder):
     assert tight[1] == roomy[1]
     with pytest.raises(ConfigError, match="A prompt about one item takes"):
         Prompting(model, wording, history=30, room=2).tokens(histories)
+
+
+def test_an_answer_ends_as_the_chat_template_ends_it(decoder):
+    plain, talking = decoder("gpt2"), decoder("gpt2", chat=True)
+    assert plain.tokenizer.decode([plain.end]) == "<|endoftext|>"
+    tokenizer = copy.deepcopy(talking.tokenizer)
+    tokenizer.eos_token = "<|endoftext|>"  # as Gemma's, which ends a turn with another token
+    assert replace(talking, tokenizer=tokenizer).end == talking.end
+    assert talking.tokenizer.decode([talking.end]) == "<|im_end|>"

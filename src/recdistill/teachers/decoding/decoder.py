@@ -16,6 +16,9 @@ from recdistill.errors import ConfigError
 from recdistill.teachers.decoding.loading import load_model, load_tokenizer
 from recdistill.teachers.decoding.settings import SourceConfig
 
+_ANSWER = "ANSWER"
+"""Stands for an answer where only what comes after it matters."""
+
 
 @dataclass
 class Decoder:
@@ -77,20 +80,28 @@ class Decoder:
         """Of its hidden states."""
         return int(self.model.config.get_text_config(decoder=True).hidden_size)
 
-    @property
+    @cached_property
     def end(self) -> int:
-        """The token that ends a text.
+        """The token that ends a text; of a model that converses, what its chat template ends an answer with.
 
         Raises:
             ConfigError: the tokenizer has none.
         """
-        token = self.tokenizer.eos_token_id
+        closing = self._after_answer()
+        token = closing[0] if closing else self.tokenizer.eos_token_id
         if token is None:
             raise ConfigError(
                 "The language model's tokenizer has no token that ends a text.",
-                "Set `eos_token` in its tokenizer_config.json, or give a `closing`.",
+                "Set `eos_token` in its tokenizer_config.json, or let titles end with the line: `ending: line`.",
             )
         return int(token)
+
+    def _after_answer(self) -> list[int]:
+        if not getattr(self.tokenizer, "chat_template", None):
+            return []
+        said = [{"role": "user", "content": "?"}, {"role": "assistant", "content": _ANSWER}]
+        text = self.tokenizer.apply_chat_template(said, tokenize=False)
+        return self.tokens([text.rpartition(_ANSWER)[2].strip()], special=True)[0]
 
     def tokens(self, texts: Sequence[str], *, special: bool = False) -> list[list[int]]:
         """Each text as tokens, and nothing around them.

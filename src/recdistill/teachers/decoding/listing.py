@@ -102,6 +102,8 @@ class Listing(Recommender):
         items = np.full((len(histories), count), -1, dtype=np.int64)
         log_p = np.full((len(histories), count), -np.inf, dtype=np.float32)
         asked = np.flatnonzero(histories.lengths > 0)
+        if not len(asked):
+            return Lists(items, log_p)
         prompts = self.voice.prompting.tokens(histories.take(asked))
         room = [len(prompt) + count * self.voice.trie.depth for prompt in prompts]
         for rows, found in self.voice.appetite.fed(
