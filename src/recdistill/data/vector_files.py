@@ -51,12 +51,22 @@ def read_vectors(
     """
     require_file(path)
     read = _ARRAYS.get(path.suffix)
-    beside = None if ids is None else _ids(ids, item_id)
     if read is None:
-        return _of_table(path, beside, item_id, names)
-    arrays = read(path)
-    inside = _series(arrays[item_id]) if item_id in arrays else None
-    return _joined(path, beside if inside is None else inside, _array(path, arrays, item_id, names))
+        return _of_table(path, None if ids is None else _ids(ids, item_id), item_id, names)
+    return of_arrays(path, read(path), ids, item_id, names)
+
+
+def of_arrays(
+    path: Path, arrays: Arrays, ids: Path | None, item_id: str, names: tuple[str, ...]
+) -> VectorTable:
+    """What the arrays of a file say; the arguments are those of `read_vectors`.
+
+    Raises:
+        DataError: they do not hold what they should.
+    """
+    beside = None if ids is None else _ids(ids, item_id)
+    owners = _series(arrays[item_id]) if item_id in arrays else beside
+    return _joined(path, owners, _array(path, arrays, item_id, names))
 
 
 def _of_table(

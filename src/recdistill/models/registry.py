@@ -17,6 +17,7 @@ _KINDS = {
     "decoder": ("recdistill.models.decoder", "Decoder"),
     "popularity": ("recdistill.models.popularity", "Popularity"),
     "item-knn": ("recdistill.models.item_knn", "ItemKNN"),
+    "given": ("recdistill.models.given", "Given"),
 }
 
 

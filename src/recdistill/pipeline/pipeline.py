@@ -99,6 +99,7 @@ class Pipeline:
     @cached_property
     def teacher(self) -> RecommenderBacked:
         """The fitted teacher."""
+        from recdistill.pipeline.guarding import guarded
         from recdistill.teachers import load_teacher, make_teacher
 
         dataset, settings, former = self.dataset, self.config.teacher, self.former
@@ -106,7 +107,7 @@ class Pipeline:
 
         def fit(folder: Path) -> None:
             teach = former.taught if former else make_teacher(settings).fit
-            teacher = teach(dataset, self.options("teacher", folder))
+            teacher = teach(dataset, guarded(settings, dataset, self.options("teacher", folder)))
             teacher.save(folder)
             arms.clear_checkpoints(folder)
 

@@ -12,6 +12,8 @@ from recdistill.teachers.ensemble import (
     TeacherConfig,
     never_says,
 )
+from recdistill.teachers.file import FileConfig, FileTeacher
+from recdistill.teachers.file_vectors import FileVectorsConfig, FileVectorsTeacher
 from recdistill.teachers.labelling import label
 from recdistill.teachers.loading import load_teacher, make_teacher
 from recdistill.teachers.recommender import RecommenderTeacher, RecommenderTeacherConfig
@@ -32,6 +34,10 @@ __all__ = [
     "EnsembleTeacher",
     "FeatureTeacher",
     "FeaturesConfig",
+    "FileConfig",
+    "FileTeacher",
+    "FileVectorsConfig",
+    "FileVectorsTeacher",
     "RecommenderTeacher",
     "RecommenderTeacherConfig",
     "Teacher",

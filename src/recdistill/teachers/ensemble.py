@@ -26,6 +26,8 @@ from recdistill.teachers.causal_lm import CausalLMConfig, CausalLMTeacher
 from recdistill.teachers.chat import ChatConfig, ChatTeacher
 from recdistill.teachers.combining import AnyCombiner, Mean
 from recdistill.teachers.decoding.speaking import Embedding
+from recdistill.teachers.file import FileConfig, FileTeacher
+from recdistill.teachers.file_vectors import FileVectorsConfig, FileVectorsTeacher
 from recdistill.teachers.mixture import Mixture
 from recdistill.teachers.opinions import Opinions
 from recdistill.teachers.questions import Questions
@@ -74,6 +76,8 @@ TeacherConfig = Annotated[
     RecommenderTeacherConfig
     | TextEncoderConfig
     | FeaturesConfig
+    | FileConfig
+    | FileVectorsConfig
     | TransferConfig
     | ChatConfig
     | CausalLMConfig
@@ -202,6 +206,8 @@ TEACHERS: dict[type[Settings], type[RecommenderBacked]] = {
     RecommenderTeacherConfig: RecommenderTeacher,
     TextEncoderConfig: TextEncoderTeacher,
     FeaturesConfig: FeatureTeacher,
+    FileConfig: FileTeacher,
+    FileVectorsConfig: FileVectorsTeacher,
     TransferConfig: TransferTeacher,
     ChatConfig: ChatTeacher,
     CausalLMConfig: CausalLMTeacher,

@@ -17,6 +17,7 @@ RECORD = "judge.json"
 JUDGES: dict[str, tuple[str, str]] = {
     "silent": ("recdistill.teachers.judging", "Silent"),
     "likelihood": ("recdistill.teachers.decoding.judge", "LikelihoodJudge"),
+    "lists": ("recdistill.teachers.hearsay.judge", "ListJudge"),
 }
 """The class of each kind of judge, by the module that holds it: a judge may need packages that others do not."""
 

@@ -8,6 +8,7 @@ import torch
 from recdistill.data.vocabulary import Vocabulary
 from recdistill.models.decoder import Decoder, DecoderConfig
 from recdistill.models.popularity import Popularity, PopularityConfig
+from recdistill.models.given import Given, GivenConfig
 from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.models.registry import model_class, settings
 from recdistill.models.sasrec import SASRec, SASRecConfig
@@ -15,6 +16,7 @@ from recdistill.teachers.candidates import RerankingConfig
 from recdistill.teachers.causal_lm import CausalLMConfig
 from recdistill.teachers.decoding.speaking import Embedding, Generate, Likelihood
 from recdistill.teachers.ensemble import EnsembleConfig, TeacherConfig
+from recdistill.teachers.file_vectors import FileVectorsConfig
 from recdistill.teachers.judging import Silent
 from recdistill.teachers.mixture import Mixture
 from recdistill.teachers.recommender import RecommenderTeacherConfig
@@ -45,6 +47,8 @@ def stand_in(config: TeacherConfig) -> Recommender:
     if isinstance(config, RerankingConfig):
         base = stand_in(RecommenderTeacherConfig(model=config.candidates.model))
         return Reranked(base, Silent(), RerankedConfig())
+    if isinstance(config, FileVectorsConfig):
+        return Given(GivenConfig(), _NOTHING)
     return hollow((config.teacher if isinstance(config, TransferConfig) else config).head)
 
 

@@ -17,6 +17,7 @@ from recdistill.data.batches import Windows
 from recdistill.settings import Settings
 
 if TYPE_CHECKING:
+    from recdistill.data.hearsay.leaks import Guard
     from recdistill.progress import Progress
     from recdistill.training.trackers import Tracker
 
@@ -80,6 +81,7 @@ class RunOptions:
             name write below `folder`, and not at all without one.
         progress: what a person sees.
         name: how progress and trackers call this training.
+        guard: keeps what is held out for the test from teachers that hear what others said.
     """
 
     seed: int = 0
@@ -90,6 +92,7 @@ class RunOptions:
     trackers: tuple[Tracker | TrackerName, ...] = ("tensorboard",)
     progress: Progress | None = None
     name: str = "training"
+    guard: Guard | None = None
 
     def part(self, name: str) -> RunOptions:
         """A training of its own within this one, with a folder of its own."""

@@ -38,8 +38,9 @@ class Finding:
     examples: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
-        """As data."""
-        return asdict(self)
+        """As data that JSON can hold."""
+        words = [asdict(one) for one in self.words]
+        return {**asdict(self), "words": words, "examples": [*self.examples]}
 
     def __str__(self) -> str:
         share = self.named / max(self.checked, 1)

@@ -111,6 +111,13 @@ class JoinReport:
             facts["candidates"] = self.candidates.facts()
         return {**facts, **({"examples": self.examples} if self.examples else {})}
 
+    def sentences(self) -> Iterator[str]:
+        """What readers of a report should know."""
+        joined, told = self.counts.get("joined", 0), self.counts.get("records", 0)
+        yield f"Of {told:,} records in {self.file}, {joined:,} could be joined to the log."
+        if self.names.total:
+            yield f"{self.file}: {self.names.sentence('items named')}."
+
     def lines(self) -> Iterator[str]:
         """As lines for a log."""
         told = [f"{number:,} {_plain(name)}" for name, number in self.counts.items() if number]

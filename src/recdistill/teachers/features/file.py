@@ -8,11 +8,11 @@ from recdistill.data.columns import ITEM
 from recdistill.data.dataset import Dataset
 from recdistill.data.item_vectors import item_vectors
 from recdistill.data.sources.registry import under_data
-from recdistill.data.vector_files import read_vectors
 from recdistill.errors import DataError
 from recdistill.files import content_hash, file_sha256
 from recdistill.progress import SilentProgress
 from recdistill.teachers.features.source import ItemSource, Reading
+from recdistill.teachers.features.vectors import read_any
 from recdistill.training.options import RunOptions
 
 
@@ -21,7 +21,7 @@ class FileSource(ItemSource):
 
     path: Path
     """A table (.parquet, .csv, .tsv, .jsonl) with item ids and numbers, in a column each or all in a column of
-    lists; or arrays (.npz, .safetensors, .npy)."""
+    lists; or arrays (.npz, .safetensors, .npy; .pt with tensors and nothing else)."""
     ids: Path | None = None
     """Where the ids of the rows are, if not in the same file: a table, or a .npy."""
     item_id: str = ITEM
@@ -62,7 +62,7 @@ class FileSource(ItemSource):
             DataError: the file cannot be read, or knows none of the items.
         """
         content, (path, *beside) = content_hash(self.besides), self._files
-        table = read_vectors(path, beside[0] if beside else None, self.item_id, self.columns)
+        table = read_any(path, beside[0] if beside else None, self.item_id, self.columns)
         found = item_vectors(table, dataset.vocabulary, str(self.path))
         silent = int((~found.known).sum())
         if silent or found.strangers:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import torch
+from jaxtyping import Float32
 from pydantic import Field, PositiveInt, model_validator
 
 from recdistill.data.dataset import Dataset
+from recdistill.data.hearsay.settings import TextsAboutItems
 from recdistill.errors import DataError
 from recdistill.files import content_hash
 from recdistill.language import hub
@@ -24,6 +27,7 @@ from recdistill.teachers.adapting.pupil import WEIGHTS
 from recdistill.teachers.adapting.settings import AdaptConfig, Lora, NextTitle
 from recdistill.teachers.describing import DescribingConfig
 from recdistill.teachers.encoder import Pooling, TextEncoder
+from recdistill.teachers.features.sayings import with_sayings
 from recdistill.teachers.features.source import ItemSource, Reading
 from recdistill.teachers.text_vectors import text_vectors
 from recdistill.training.options import RunOptions
@@ -53,7 +57,9 @@ class TextSource(ItemSource):
     """Whether text vectors are scaled to length 1."""
     batch_size: PositiveInt = 64
     """Texts a forward pass."""
-
+    said: TextsAboutItems | None = Field(default=None, exclude_if=lambda given: given is None)
+    """A file of texts about the items, which the template may name (`{said}`); without a template they follow the
+    dataset's own text."""
     layers: Layers | None = Field(default=None, exclude_if=lambda given: given is None)
     """How many of the model's layers read, from the bottom, or which ones; all when not given."""
     adapter: str | None = Field(default=None, exclude_if=lambda given: given is None)
@@ -87,10 +93,11 @@ class TextSource(ItemSource):
 
     @property
     def besides(self) -> list[str]:
-        """What an adapter in a folder holds, and what a template of descriptions says."""
+        """What an adapter in a folder holds, what a template of descriptions says, and a file of texts."""
         folder = Path(self.adapter).expanduser() if self.adapter else None
         adapter = [adapters.revision(folder)] if folder and adapters.is_adapter(folder) else []
-        return [*adapter, *(self.describing.besides if self.describing else ())]
+        others = [*(self.describing.besides if self.describing else ())]
+        return [*adapter, *others, *(self.said.besides if self.said else ())]
 
     def read(self, dataset: Dataset, run: RunOptions) -> Reading:
         """The vectors of the items' texts; each text is read once, and its vector kept in the user's cache.
@@ -98,7 +105,9 @@ class TextSource(ItemSource):
         Raises:
             DataError: no item has any text.
         """
-        progress, texts = run.progress or SilentProgress(), dataset.items.texts(self.template)
+        progress = run.progress or SilentProgress()
+        items, joined = with_sayings(self.said, dataset, run)
+        texts = items.texts(self.template)
         described = np.array([bool(text) for text in texts])
         if not described.any():
             raise DataError(
@@ -115,11 +124,12 @@ class TextSource(ItemSource):
             "encoder": encoder.revision,
             "fallback": fallback,
             "items_without_text": silent,
+            **joined,
             **written,
             **learned,
         }
         vectors = text_vectors(encoder, texts, batch_size=self.batch_size, progress=progress)
-        hashed = dataset.items.text_hash(self.template)
+        hashed = items.text_hash(self.template)
         if self.describing:
             hashed = content_hash([hashed, *texts])
         return Reading(vectors, described, notes, hashed, reader)
@@ -134,6 +144,11 @@ class TextSource(ItemSource):
         if found.missing:
             progress.say(f"{found.missing} texts have no description; they are read as they are.")
         return found.texts, {"described": found.written, "not_described": found.missing}
+
+    def encoded(self, texts: Sequence[str], run: RunOptions) -> Float32[np.ndarray, "texts width"]:
+        """The vectors of any texts, as they are; zeros of empty ones."""
+        encoder, _ = self.encoder(run)
+        return text_vectors(encoder, texts, batch_size=self.batch_size, progress=run.progress)
 
     def encoder(self, run: RunOptions) -> tuple[TextEncoder, str | None]:
         """Who reads, and what it stands in for where the model asked for cannot be had.

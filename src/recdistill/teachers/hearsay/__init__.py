@@ -1,0 +1,1 @@
+"""Teachers made of what someone's language model said elsewhere (`recdistill.data.hearsay` reads and joins it)."""
