@@ -7,8 +7,8 @@ import torch
 
 from recdistill.data.vocabulary import Vocabulary
 from recdistill.models.decoder import Decoder, DecoderConfig
-from recdistill.models.popularity import Popularity, PopularityConfig
 from recdistill.models.given import Given, GivenConfig
+from recdistill.models.popularity import Popularity, PopularityConfig
 from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.models.registry import model_class, settings
 from recdistill.models.sasrec import SASRec, SASRecConfig

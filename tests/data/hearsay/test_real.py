@@ -23,7 +23,14 @@ pytestmark = pytest.mark.skipif(
 LEAVE_ONE_OUT = {"kind": "leave-one-out"}
 RERANK = "llm-outputs/ml-100k/rerank"
 PROMPT = r"{}\): (.*)\.$"
-MODELS = ("gemma-2-9b", "llama-3-1-8b", "llama-3-2-1b", "llama-3-2-3b", "llama-3-8b_len24", "qwen-2-5-7b")
+MODELS = (
+    "gemma-2-9b",
+    "llama-3-1-8b",
+    "llama-3-2-1b",
+    "llama-3-2-3b",
+    "llama-3-8b_len24",
+    "qwen-2-5-7b",
+)
 
 
 @pytest.fixture(scope="module")
