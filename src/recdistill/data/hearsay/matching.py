@@ -11,7 +11,7 @@ from pydantic import Field
 
 from recdistill.data.dataset import Dataset
 from recdistill.data.hearsay.ngrams import Trigrams
-from recdistill.data.hearsay.titles import Title, numbers, read_title
+from recdistill.data.hearsay.titles import Title, misspelt, read_title
 from recdistill.errors import DataError, nearest
 from recdistill.settings import Settings
 
@@ -31,9 +31,9 @@ class Matching(Settings):
     catalogue."""
     title: str = "title"
     """The column of the catalogue that holds titles."""
-    near: float | None = Field(default=0.85, gt=0, le=1)
-    """How alike (cosine of letter trigrams) a title must be to count where none agrees; `null` for not at all. Numbers
-    in it have to agree in any case."""
+    near: float | None = Field(default=0.75, gt=0, le=1)
+    """How alike (cosine of letter trigrams) a title must be to count where none agrees; `null` for not at all. It must
+    have the same words in any case, but for the spelling of some, and the same numbers."""
     ambiguous: Literal["leave-out", "popular"] = "leave-out"
     """What to do with a title that several items have: nothing, or take the one with the most training events."""
 
@@ -128,7 +128,7 @@ class Matcher:
             (float(alike[place]), items)
             for place in order
             if alike[place] >= threshold
-            and numbers(names[place]) == numbers(title.names[0])
+            and misspelt(title.names[0], names[place])
             and (items := self._of_year(self._catalogue.names[names[place]], title))
         ]
         if not close:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from difflib import SequenceMatcher
 from typing import Final, NamedTuple
 
 _YEAR: Final = re.compile(r"\s*[(\[]\s*(\d{4})(?:\s*[-–/]\s*\d{0,4})?\s*[)\]]")
@@ -14,6 +15,8 @@ _APOSTROPHES: Final = dict.fromkeys(map(ord, "'’‘`´"))
 _ARTICLES: Final = frozenset(
     re.findall(r"\S+", "a an the la le les l' un une el los las der die das il lo gli i os as o")
 )
+_SPELT: Final = 0.75
+"""How alike the letters of two words must be (twice what matches by the length of both) to be one word."""
 _LEADING: Final = ("the ", "an ", "a ")
 _ROMAN: Final = {
     name: str(number)
@@ -89,3 +92,22 @@ def numbers(name: str) -> frozenset[str]:
     return frozenset(
         _ROMAN.get(word, word) for word in found[1:] if word in _ROMAN or word.isdigit()
     ) | {word for word in found[:1] if word.isdigit()}
+
+
+def misspelt(one: str, other: str) -> bool:
+    """Whether two normalised names are one, but for the spelling of some words. A number, a word more and a plural
+    make another title: Rocky II, Nightingale Wood, Aliens."""
+    here, there = one.split(), other.split()
+    return (
+        len(here) == len(there)
+        and numbers(one) == numbers(other)
+        and all(map(_same_word, here, there))
+    )
+
+
+def _same_word(one: str, other: str) -> bool:
+    if one == other:
+        return True
+    if f"{one}s" == other or f"{other}s" == one:
+        return False
+    return SequenceMatcher(None, one, other, autojunk=False).ratio() >= _SPELT
