@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, model_validator
 
 from recdistill.data.dataset import Dataset
+from recdistill.errors import ConfigError
 from recdistill.models.recommender import Recommender
 from recdistill.progress import SilentProgress
 from recdistill.settings import Settings
+from recdistill.teachers.adapting.decoders import DecoderLesson, suited
+from recdistill.teachers.adapting.pupil import ADAPTATION, WEIGHTS, home
+from recdistill.teachers.adapting.settings import AdaptConfig, Lora
 from recdistill.teachers.base import RecommenderBacked
 from recdistill.teachers.candidates import reranking
-from recdistill.teachers.decoding.grounded import Grounded
+from recdistill.teachers.decoding.grounded import Grounded, title_tokens
 from recdistill.teachers.decoding.judge import LikelihoodJudge
 from recdistill.teachers.decoding.listing import Listing
 from recdistill.teachers.decoding.making import grounded, listing
 from recdistill.teachers.decoding.settings import SourceConfig
 from recdistill.teachers.decoding.source import Source
-from recdistill.teachers.decoding.speaking import Generate, Likelihood, Speaking
+from recdistill.teachers.decoding.speaking import Embedding, Generate, Likelihood, Speaking
 from recdistill.teachers.decoding.voice import Voice, VoiceConfig
 from recdistill.teachers.prompts import Template
 from recdistill.teachers.reranked import Reranked
@@ -30,8 +36,31 @@ class CausalLMConfig(SourceConfig, VoiceConfig):
     kind: Literal["causal-lm"] = "causal-lm"
     speaks: Speaking = Likelihood()
     """How what it says becomes a recommendation."""
+    adapt: AdaptConfig | None = Field(default=None, exclude_if=lambda given: given is None)
+    """How the model is fine-tuned on the log before it speaks; not at all when not given."""
     title: str | None = None
     """How an item is called; by its column `title` or `name` where there is one, else by the dataset's own template."""
+
+    @model_validator(mode="after")
+    def _can_be_adapted(self) -> Self:
+        if self.adapt is None:
+            return self
+        if self.adapter is not None:
+            raise ValueError(
+                "`adapt` makes an adapter, so it cannot begin with another: drop one of the two"
+            )
+        if self.spread:
+            raise ValueError("a model that is `spread` over several GPUs cannot be fine-tuned here")
+        try:
+            suited(self.adapt, says_titles=self.says_titles)
+        except ConfigError as error:
+            raise ValueError(f"{error.message} {error.hint}") from error
+        return self
+
+    @property
+    def says_titles(self) -> bool:
+        """Whether it speaks by naming titles, and not by vectors alone."""
+        return not isinstance(self.speaks, Embedding)
 
     @property
     def besides(self) -> list[str]:
@@ -52,8 +81,10 @@ class CausalLMTeacher(RecommenderBacked):
 
     def _fitted(self, dataset: Dataset, run: RunOptions) -> Recommender:
         speaks = self.config.speaks
-        voice = self._voice(dataset, run)
+        source, learned = self._taught(dataset, run)
+        voice = self._voice(source, dataset, run)
         self._note(voice, dataset, run)
+        self.notes |= learned
         if isinstance(speaks, Likelihood):
             made, found = reranking(speaks, LikelihoodJudge(voice, speaks.per), dataset, run)
         elif isinstance(speaks, Generate):
@@ -63,9 +94,29 @@ class CausalLMTeacher(RecommenderBacked):
         self.notes = {**self.notes, **found}
         return made
 
-    def _voice(self, dataset: Dataset, run: RunOptions) -> Voice:
+    def _taught(self, dataset: Dataset, run: RunOptions) -> tuple[SourceConfig, dict[str, Any]]:
+        """The model, fine-tuned if it is to be, and what there is to note of that."""
+        source, how = part(self.config, SourceConfig), self.config.adapt
+        if how is None:
+            return source, {}
+        voice = self._voice(source, dataset, run)
+        lesson = DecoderLesson(
+            voice.source.decoder,
+            self.config.model,
+            voice.prompting.tokens,
+            voice.lines if self.config.says_titles else title_tokens(voice, voice.titles),
+            self.config.history,
+            dataset,
+            suited(how, says_titles=self.config.says_titles),
+            voice.identity,
+        )
+        folder = home(run) / ADAPTATION
+        notes = lesson.learn(folder, run.part(ADAPTATION))
+        return became(source, how, folder), {"adaptation": notes}
+
+    def _voice(self, source_config: SourceConfig, dataset: Dataset, run: RunOptions) -> Voice:
         config, progress = self.config, run.progress or SilentProgress()
-        source = Source(part(config, SourceConfig), run.device, progress.say)
+        source = Source(source_config, run.device, progress.say)
         asking = part(config, VoiceConfig)
         titles = dataset.items.texts(config.title or template(dataset))
         return Voice(source, titles, asking, Template.read(config.prompt))
@@ -91,6 +142,16 @@ class CausalLMTeacher(RecommenderBacked):
         kinds = (Reranked, Listing, Grounded)
         kind = next((kind for kind in kinds if (folder / kind.RECORD).is_file()), Recommender)
         return kind.load(folder)
+
+
+def became(source: SourceConfig, how: AdaptConfig, folder: Path) -> SourceConfig:
+    """The model with what it learned in `folder`; as it was, where that was not kept."""
+    weights = (folder / WEIGHTS).resolve()
+    if not weights.is_dir():
+        return source
+    if isinstance(how, Lora):
+        return source.model_copy(update={"adapter": str(weights)})
+    return source.model_copy(update={"model": str(weights), "revision": None})
 
 
 def template(dataset: Dataset) -> str | None:

@@ -25,6 +25,7 @@ from recdistill.teachers.adapting.naming import (
 )
 from recdistill.teachers.adapting.settings import Contrastive, Full, Lora, NextTitle
 from recdistill.teachers.decoding.decoder import Decoder
+from recdistill.teachers.decoding.settings import SourceConfig
 from recdistill.teachers.decoding.titles import spoken
 from recdistill.training.options import AdamW, RunOptions, TrainingConfig, WarmupCosine
 from recdistill.training.step import Moment, TorchBatch
@@ -39,21 +40,11 @@ def load(tmp_path_factory):
     folder, made = tmp_path_factory.mktemp("decoders"), {}
 
     def of(kind: str) -> Decoder:
-        from recdistill.teachers.decoding import settings
-
         if kind not in made:
             made[kind] = save_decoder(folder / kind, kind)
-        config = getattr(settings, "SourceConfig", None) or settings.DecoderConfig
-        return loaded(config(model=str(made[kind])), made[kind])
+        return Decoder.load(made[kind], SourceConfig(model=str(made[kind])))
 
     return of
-
-
-def loaded(config, folder) -> Decoder:
-    from recdistill.teachers.decoding.loading import load_model, load_tokenizer
-
-    model = load_model(folder, config, torch.float32, torch.device("cpu"))
-    return Decoder(model, load_tokenizer(folder), torch.float32)
 
 
 @pytest.fixture(scope="module")

@@ -33,22 +33,29 @@ def is_adapter(folder: Path) -> bool:
     return (folder / CONFIG).is_file() and (folder / WEIGHTS).is_file()
 
 
-def merged(model: Any, folder: Path) -> Any:
-    """`model` with the adapter of `folder` added into its weights.
-
-    Raises:
-        ConfigError: the folder holds no adapter, or one of another model.
-        MissingExtraError: peft is not installed.
-    """
+def require(folder: Path) -> None:
+    """Raise `ConfigError` where a folder holds none."""
     if not is_adapter(folder):
         raise ConfigError(
             f"{folder} holds no adapter.",
             f"It must hold {CONFIG} and {WEIGHTS}, as peft writes them; pickled weights are not loaded.",
         )
+
+
+def merged(model: Any, folder: Path) -> Any:
+    """`model` with the adapter of `folder` added into its weights; beside them where they are rounded to a few bits.
+
+    Raises:
+        ConfigError: the folder holds no adapter, or one of another model.
+        MissingExtraError: peft is not installed.
+    """
+    require(folder)
     peft = library()
     try:
         with quiet():
-            return peft.PeftModel.from_pretrained(model, folder).merge_and_unload()
+            fitted = peft.PeftModel.from_pretrained(model, folder)
+            coarse = getattr(model, "is_quantized", False)
+            return fitted.get_base_model() if coarse else fitted.merge_and_unload()
     except (RuntimeError, ValueError, KeyError) as error:
         raise ConfigError(
             f"The adapter in {folder} does not fit the language model: {str(error).splitlines()[0]}",

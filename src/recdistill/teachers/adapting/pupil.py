@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import atexit
 import shutil
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,8 @@ from recdistill.training.options import RunOptions
 from recdistill.training.step import Batches, LossFunction
 from recdistill.training.trainer import Trainer
 
+ADAPTATION = "adaptation"
+"""The folder of what a language model learned, beside what was learned from it."""
 WEIGHTS, NOTES = "weights", "adaptation.json"
 
 
@@ -90,3 +94,12 @@ def told(name: str, notes: dict[str, Any]) -> str:
         return f"{share}; nothing was validated."
     found = f"NDCG@10 by itself went from {notes['plain']:.4f} to {notes['adapted']:.4f}"
     return f"{share}; {found}.{'' if notes['kept'] else ' It is used as it was.'}"
+
+
+def home(run: RunOptions) -> Path:
+    """Where what is learned is left: the run's folder, or one that goes when the process does."""
+    if run.folder is not None:
+        return run.folder
+    folder = Path(tempfile.mkdtemp(prefix="recdistill-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

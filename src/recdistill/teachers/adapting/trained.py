@@ -63,6 +63,10 @@ def _prepared(model: Any, how: Lora | Full | TopLayers, seed: int) -> Any:
 def _with_adapter(model: Any, how: Lora, seed: int) -> Any:
     peft = adapters.library()
     targets = _targets(model, how.targets)
+    if getattr(
+        model, "is_quantized", False
+    ):  # QLoRA: norms in full precision (Dettmers et al. 2023)
+        model = peft.prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
     config = peft.LoraConfig(
         r=how.rank,
         lora_alpha=how.alpha,

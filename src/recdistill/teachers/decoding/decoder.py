@@ -13,6 +13,7 @@ from jaxtyping import Float, Int64
 from torch import Tensor
 
 from recdistill.errors import ConfigError
+from recdistill.teachers.adapting import adapters
 from recdistill.teachers.decoding.loading import load_model, load_tokenizer
 from recdistill.teachers.decoding.settings import SourceConfig
 
@@ -34,7 +35,11 @@ class Decoder:
 
     @classmethod
     def load(
-        cls, folder: Path, config: SourceConfig, device: torch.device | str = "cpu"
+        cls,
+        folder: Path,
+        config: SourceConfig,
+        device: torch.device | str = "cpu",
+        adapter: Path | None = None,
     ) -> Decoder:
         """Load the model.
 
@@ -42,14 +47,18 @@ class Decoder:
             folder: its files.
             config: how they are loaded.
             device: where it computes, unless it is spread over all GPUs.
+            adapter: the files of a peft adapter of it.
 
         Raises:
-            ConfigError: the files are no usable model, or a library that the settings need is not there.
+            ConfigError: the files are no usable model or no adapter of it, or a library that the settings need is
+                not there.
             MissingExtraError: transformers is not installed.
         """
         device = torch.device(device)
         dtype = compute_type(config, device)
         model = load_model(folder, config, dtype, device)
+        if adapter is not None:
+            model = adapters.merged(model, adapter).eval().requires_grad_(False)
         return cls(model, load_tokenizer(folder, trusted=config.trust_remote_code), dtype)
 
     @property

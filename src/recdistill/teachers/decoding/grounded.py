@@ -170,9 +170,12 @@ class Grounded(Recommender):
 
 def title_vectors(voice: Voice, titles: Sequence[str]) -> Float32[np.ndarray, "titles width"]:
     """The last state of each title, read at the start of a line; zeros for an empty one."""
-    decoder = voice.source.decoder
-    tokens = spoken(decoder, titles, "", voice.config.title_tokens)
-    return last_states(decoder, tokens, voice.appetite)
+    return last_states(voice.source.decoder, title_tokens(voice, titles), voice.appetite)
+
+
+def title_tokens(voice: Voice, titles: Sequence[str]) -> list[list[int]]:
+    """The tokens of each title as it is read for its vector: as a line begins, with nothing after it."""
+    return spoken(voice.source.decoder, titles, "", voice.config.title_tokens)
 
 
 def towards(

@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import Field
 
 from recdistill.settings import Settings
+from recdistill.teachers.adapting import adapters
 from recdistill.teachers.decoding.weights import files_hash
 
 Precision = Literal["auto", "bfloat16", "float16", "float32"]
@@ -29,8 +30,12 @@ class SourceConfig(Settings):
     trust_remote_code: bool = Field(default=False, exclude_if=lambda given: not given)
     """Whether code that comes with the model may run. It can do whatever you can."""
 
+    adapter: str | None = Field(default=None, exclude_if=lambda given: given is None)
+    """An adapter of the model in peft's format: a folder, or an id on the hub."""
+
     @property
     def besides(self) -> list[str]:
-        """The content of the folder, where the model is one."""
-        folder = Path(self.model).expanduser()
-        return [files_hash(folder)] if folder.is_dir() else []
+        """The content of the folders, where the model or the adapter is one."""
+        folder, added = (Path(name or "").expanduser() for name in (self.model, self.adapter))
+        fitted = [adapters.revision(added)] if self.adapter and adapters.is_adapter(added) else []
+        return [*([files_hash(folder)] if folder.is_dir() else []), *fitted]

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
+from recdistill.files import content_hash
 from recdistill.language import hub
+from recdistill.teachers.adapting import adapters
 from recdistill.teachers.decoding.branches import PlainBranches, SharedBranches
 from recdistill.teachers.decoding.decoder import Decoder
 from recdistill.teachers.decoding.probing import branching
@@ -47,8 +49,22 @@ class Source:
 
     @cached_property
     def revision(self) -> str:
-        """A hash of its files."""
-        return files_hash(self.folder)
+        """A hash of its files, its adapter's included."""
+        files = files_hash(self.folder)
+        return content_hash([files, adapters.revision(self.adapter)]) if self.adapter else files
+
+    @cached_property
+    def adapter(self) -> Path | None:
+        """Where the files of its adapter are.
+
+        Raises:
+            ConfigError: they are no adapter.
+        """
+        if self.config.adapter is None:
+            return None
+        folder = hub.locate(self.config.adapter, None, self.say, what="adapter").folder
+        adapters.require(folder)
+        return folder
 
     @property
     def commit(self) -> str | None:
@@ -58,7 +74,8 @@ class Source:
     @cached_property
     def decoder(self) -> Decoder:
         """The model, loaded when it is first asked for."""
-        return Decoder.load(self.folder, self.config, choose_device(self.device))
+        device = choose_device(self.device)
+        return Decoder.load(self.folder, self.config, device, self.adapter)
 
     @cached_property
     def branching(self) -> type[SharedBranches] | type[PlainBranches]:

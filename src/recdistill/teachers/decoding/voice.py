@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -24,6 +25,9 @@ from recdistill.teachers.decoding.trie import Trie
 from recdistill.teachers.prompts import FenceConfig, Prompt, Template, checked
 
 _RECORD = "voice.json"
+_ADAPTER = "adapter"
+_ELSEWHERE = {"model", "revision", "spread", "adapter"}
+"""Settings that say where a model is and how it is laid out; what it is, its files tell."""
 _READS = 4096
 """Tokens that a model may read whose settings do not say."""
 
@@ -72,8 +76,8 @@ class Voice:
         return Prompt(self.template, self.titles, self.config.fence)
 
     @cached_property
-    def trie(self) -> Trie:
-        """All that it may name.
+    def lines(self) -> list[list[int]]:
+        """The tokens of each title, and of what says that it is over; empty for an item that it cannot name.
 
         Raises:
             ConfigError: no item has a title.
@@ -87,7 +91,12 @@ class Voice:
                 "No item has a title, so a language model can name none.",
                 "Give `title`, a template of the columns that items are called by, such as '{title}'.",
             )
-        return Trie.of(lines)
+        return lines
+
+    @cached_property
+    def trie(self) -> Trie:
+        """All that it may name, as one tree."""
+        return Trie.of(self.lines)
 
     @cached_property
     def prompting(self) -> Prompting:
@@ -106,17 +115,20 @@ class Voice:
     def identity(self) -> str:
         """A hash of everything that decides what it says: weights, words, titles."""
         decided = self.config.model_dump(mode="json", exclude={"batch_tokens", "prompt"})
-        model = self.source.config.model_dump(mode="json", exclude={"model", "revision", "spread"})
+        model = self.source.config.model_dump(mode="json", exclude=_ELSEWHERE)
         return content_hash(
             [model, decided, self.source.revision, self.prompt.identity, *self.titles]
         )
 
     def save(self, folder: Path) -> None:
-        """Write what it needs to speak again, but the model's own files."""
+        """Write what it needs to speak again, but the model's own files; an adapter's are small."""
+        source = self.source.config.model_copy(update={"adapter": None})
+        if self.source.adapter is not None:
+            shutil.copytree(self.source.adapter, folder / _ADAPTER, dirs_exist_ok=True)
         write_json(
             folder / _RECORD,
             {
-                "model": self.source.config.model_dump(mode="json"),
+                "model": source.model_dump(mode="json"),
                 "revision": self.source.revision,
                 "config": self.config.model_dump(mode="json"),
                 "template": {"name": self.template.name, "text": self.template.text},
@@ -133,7 +145,10 @@ class Voice:
         """
         try:
             record = read_json(folder / _RECORD)
-            source = Source(SourceConfig.model_validate(record["model"]))
+            named = SourceConfig.model_validate(record["model"])
+            adapter = folder / _ADAPTER
+            fitted = {"adapter": str(adapter)} if adapter.is_dir() else {}
+            source = Source(named.model_copy(update=fitted))
             template, titles = Template(**record["template"]), record["titles"]
             # The template is taken as it was kept; its file need not be there any more.
             config = VoiceConfig.model_validate({**record["config"], "prompt": "next-item"})

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import atexit
 import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -23,7 +21,7 @@ from recdistill.progress import Progress, SilentProgress
 from recdistill.teachers.adapting import adapters
 from recdistill.teachers.adapting.adapting import Lesson
 from recdistill.teachers.adapting.blocks import Layers
-from recdistill.teachers.adapting.pupil import WEIGHTS
+from recdistill.teachers.adapting.pupil import ADAPTATION, WEIGHTS, home
 from recdistill.teachers.adapting.settings import AdaptConfig, Lora, NextTitle
 from recdistill.teachers.describing import DescribingConfig
 from recdistill.teachers.encoder import Pooling, TextEncoder
@@ -31,9 +29,6 @@ from recdistill.teachers.features.sayings import with_sayings
 from recdistill.teachers.features.source import ItemSource, Reading
 from recdistill.teachers.text_vectors import text_vectors
 from recdistill.training.options import RunOptions
-
-ADAPTATION = "adaptation"
-"""The folder of what a language model learned, beside what was learned from its vectors."""
 
 
 class TextSource(ItemSource):
@@ -194,14 +189,7 @@ class TextSource(ItemSource):
         """The source, fine-tuned if it is to be, and what there is to note of it."""
         if self.adapt is None:
             return self, {}
-        folder = run.folder or _for_this_process()
+        folder = home(run)
         lesson = Lesson(self.encoder(run)[0], self.model, texts, dataset, self.adapt)
         notes = lesson.learn(folder / ADAPTATION, run.part(ADAPTATION))
         return self.became(folder), {"adaptation": notes}
-
-
-def _for_this_process() -> Path:
-    """A folder that goes when the process does."""
-    folder = Path(tempfile.mkdtemp(prefix="recdistill-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
