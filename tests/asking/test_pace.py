@@ -100,9 +100,7 @@ def test_an_outage_is_not_fed(ledger) -> None:
 
 @given(st.integers(0, 300), st.integers(0, 300))
 def test_retries_are_a_tenth_of_the_calls_or_the_first_ten(calls: int, wanted: int) -> None:
-    budget = RetryBudget()
-    for _ in range(calls):
-        budget.call()
+    budget = RetryBudget(calls)
     assert sum(budget.take() for _ in range(wanted)) == min(wanted, max(10, calls // 10))
 
 

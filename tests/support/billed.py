@@ -73,22 +73,33 @@ def attempts(ledger: Ledger) -> dict[str, dict[str, Any]]:
     return {row["id"]: dict(row) for row in rows}
 
 
-def assert_bills_agree(ledger: Ledger, lines: Iterable[dict[str, Any]]) -> None:
-    """Attempt by attempt: the same requests, and exactly the same charges where an answer told them.
+def disagreements(
+    ledger: Ledger, lines: Iterable[dict[str, Any]], crashed: bool = False
+) -> list[str]:
+    """Where the ledger's books and the server's differ, attempt by attempt.
 
-    Of an attempt whose answer was lost nobody can know the charge; the ledger books what is at least as much.
+    Where an answer told its cost, both must have exactly that. What an attempt without an answer was charged nobody
+    can know; the ledger must have booked at least as much. A process that `crashed` may have written down an attempt
+    that never left; otherwise both know the same attempts.
     """
-    booked = attempts(ledger)
-    charged = {line["id"]: line for line in lines}
-    assert booked.keys() == charged.keys()
-    for attempt, ours in booked.items():
-        theirs = charged[attempt]
-        tokens = theirs["prompt"] + theirs["completion"]
-        if ours["settled"]:
-            assert (ours["tokens"], ours["picos"]) == (tokens, theirs["picos"])
-        else:
-            assert ours["tokens"] >= tokens
-            assert ours["picos"] >= theirs["picos"]
+    booked, charged = attempts(ledger), {line["id"]: line for line in lines}
+    found = [f"{attempt} is not in the ledger" for attempt in charged.keys() - booked.keys()]
+    if not crashed:
+        found += [f"{attempt} never arrived" for attempt in booked.keys() - charged.keys()]
+    for attempt in booked.keys() & charged.keys():
+        ours, theirs = booked[attempt], charged[attempt]
+        mine, real = (
+            (ours["tokens"], ours["picos"]),
+            (theirs["prompt"] + theirs["completion"], theirs["picos"]),
+        )
+        if mine != real if ours["settled"] else (mine[0] < real[0] or mine[1] < real[1]):
+            found.append(f"{attempt} is booked at {mine}, and was charged {real}")
+    return found
+
+
+def assert_bills_agree(ledger: Ledger, lines: Iterable[dict[str, Any]]) -> None:
+    """Ledger and server have the same books."""
+    assert disagreements(ledger, lines) == []
 
 
 def request(text: str, max_tokens: int | None = 50, **options: Any) -> Request:

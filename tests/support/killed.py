@@ -7,8 +7,8 @@ import sqlite3
 import subprocess
 import sys
 import time
-from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,23 +46,27 @@ def finish(process: subprocess.Popen[bytes]) -> None:
     assert process.wait() == 0
 
 
-def received(ledger: Path) -> set[str]:
-    """The questions that have an answer, as anyone can read them."""
+def read(ledger: Path, query: str) -> list[tuple[Any, ...]]:
+    """What anyone can read in the file, while others write it."""
     if not ledger.exists():
-        return set()
-    with sqlite3.connect(ledger, timeout=60) as db:
+        return []
+    with closing(sqlite3.connect(ledger, timeout=60)) as db:
         try:
-            rows = db.execute("SELECT key FROM questions WHERE answer IS NOT NULL").fetchall()
+            return db.execute(query).fetchall()
         except sqlite3.OperationalError:  # it is being made
-            rows = []
-    db.close()
-    return {row[0] for row in rows}
+            return []
+
+
+def received(ledger: Path) -> set[str]:
+    """The questions that have an answer."""
+    return {key for (key,) in read(ledger, "SELECT key FROM questions WHERE answer IS NOT NULL")}
 
 
 def kill_after(process: subprocess.Popen[bytes], ledger: Path, answers: int) -> bool:
     """Kill it once so many questions have an answer; whether it was alive."""
-    while process.poll() is None and len(received(ledger)) < answers:
-        time.sleep(0.005)
+    count = "SELECT COUNT(*) FROM questions WHERE answer IS NOT NULL"
+    while process.poll() is None and sum(number for (number,) in read(ledger, count)) < answers:
+        time.sleep(0.01)
     process.kill()
     return process.wait() == -9
 
@@ -89,16 +93,12 @@ def label_with_kills(
 def _outcome(
     lines: list[Mapping[str, Any]], known_at: list[tuple[int, set[str]]], ledger: Path, out: Path
 ) -> Outcome:
-    with sqlite3.connect(ledger) as db:
-        key_of = dict(db.execute("SELECT id, key FROM attempts"))
-    db.close()
-    charged = [line for line in lines if line["picos"]]
+    key_of = dict(read(ledger, "SELECT id, key FROM attempts"))
     again = sum(
         key_of[line["id"]] in known
         for begin, known in known_at
         for line in lines[begin:]
         if line["picos"]
     )
-    per_question = Counter(line["question"] for line in charged)
-    assert per_question
-    return Outcome(len(known_at), out.read_text(), len(charged), again)
+    charged = sum(line["picos"] > 0 for line in lines)
+    return Outcome(len(known_at), out.read_text(), charged, again)

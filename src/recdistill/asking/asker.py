@@ -19,7 +19,7 @@ from recdistill.asking.keeping import Keeper
 from recdistill.asking.ledger import Bill, Ledger, bill
 from recdistill.asking.plan import Plan
 from recdistill.asking.requests import Question, Request
-from recdistill.asking.round import Round
+from recdistill.asking.round import Done, Round
 from recdistill.asking.wire import Wire
 from recdistill.errors import ConfigError
 from recdistill.progress import Progress, SilentProgress, Task
@@ -117,22 +117,25 @@ class Asker:
     async def _ask(
         self, questions: Sequence[Question], answers: dict[str, Answer | None], task: Task
     ) -> None:
-        tally = _Tally(self.endpoint, answers, task)
+        done = _Tally(self.endpoint, answers, task).done
         try:
             async with Wire(self.endpoint) as wire:
-                remote = RemoteBatches(self.endpoint, wire)
-                batching = Batching(self.endpoint, self._keeper, remote, tally.done)
+                batching = Batching(
+                    self.endpoint, self._keeper, RemoteBatches(self.endpoint, wire), done
+                )
                 await batching.adopt(questions)
                 if self.endpoint.batch:
                     await batching.ask(questions, self.account, self.budget)
                 else:
-                    caller = Caller(
-                        self.endpoint, self._keeper, Purse(self.account, self.budget), wire
-                    )
-                    asking = Round(caller, self._keeper, Health(self.endpoint), tally.done)
-                    await asking.ask(questions, self.endpoint.concurrency)
+                    await self._ask_one_by_one(questions, wire, done)
         finally:
             self.ledger.release()
+
+    async def _ask_one_by_one(self, questions: Sequence[Question], wire: Wire, done: Done) -> None:
+        purse = Purse(self.account, self.budget)
+        caller = Caller(self.endpoint, self._keeper, purse, wire, len(questions))
+        asking = Round(caller, self._keeper, Health(self.endpoint), done)
+        await asking.ask(questions, self.endpoint.concurrency)
 
 
 class _Tally:

@@ -53,12 +53,14 @@ class Purse:
 
 
 class Caller:
-    """Asks single questions, for many tasks at once."""
+    """Asks single questions, for many tasks at once; `calls` in all, retries aside."""
 
-    def __init__(self, endpoint: EndpointConfig, keeper: Keeper, purse: Purse, wire: Wire) -> None:
+    def __init__(
+        self, endpoint: EndpointConfig, keeper: Keeper, purse: Purse, wire: Wire, calls: int
+    ) -> None:
         self._endpoint, self._keeper, self._purse, self._wire = endpoint, keeper, purse, wire
         self._ledger, self._scribe = keeper.ledger, Scribe(keeper.ledger)
-        self._retries = RetryBudget()
+        self._retries = RetryBudget(calls)
         self.pace = Pace(endpoint)
         self.stopped = False
         """Whether nothing more shall be sent; what is under way is still waited for."""
@@ -71,7 +73,6 @@ class Caller:
             StorageError: the ledger cannot be written; what was not written was not sent.
         """
         await self.pace.metered(likely(question).tokens)
-        self._retries.call()
         number = 0
         while True:
             sent = await self._send(question)

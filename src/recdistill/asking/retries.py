@@ -54,21 +54,15 @@ def backoff(attempt: int, longest: float, left_alone: float) -> float:
 
 
 class RetryBudget:
-    """At most a tenth of all calls are repetitions, after the first few: retries must not feed an overload."""
+    """At most a tenth of `calls` are repeated, or a few where these are few: retries must not feed an overload."""
 
-    def __init__(self, share: float = 0.1, first: int = 10) -> None:
-        self._share, self._first = share, first
-        self._calls = self._retries = 0
-
-    def call(self) -> None:
-        """Count a question that is sent for the first time."""
-        self._calls += 1
+    def __init__(self, calls: int, share: float = 0.1, first: int = 10) -> None:
+        self._left = max(first, int(share * calls))
 
     def take(self) -> bool:
         """Whether one more retry is within; if so, it is taken."""
-        within = self._retries < max(self._first, int(self._share * self._calls))
-        self._retries += within
-        return within
+        self._left -= 1
+        return self._left >= 0
 
 
 def _date(text: str) -> datetime | None:
