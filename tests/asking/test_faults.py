@@ -8,6 +8,7 @@ import pytest
 from billed import assert_bills_agree, attempts, request, requests
 
 from recdistill.asking import Asker, BudgetConfig
+from recdistill.asking.answers import read
 from recdistill.asking.health import IN_A_ROW
 from recdistill.asking.wire import Wire
 from recdistill.errors import EndpointError
@@ -149,6 +150,25 @@ def test_a_crash_while_reading_an_answer_loses_nothing(server, ledger, monkeypat
     assert asker.ask([request("a reader with a bug")])[0].text
     assert asker.bill().maybe.calls == 0
     assert_bills_agree(ledger, server.about([request("a reader with a bug")], asker.endpoint))
+
+
+def test_a_reader_that_fails_on_one_answer_loses_none_of_the_others(
+    server, ledger, monkeypatch
+) -> None:
+    """Commits are shared by what is under way; a failure is not."""
+    endpoint = server.endpoint(concurrency=16, model="poison")
+    asked = [*requests(8), request("poison"), *requests(20)[8:]]
+    poisoned = asked[8].key(endpoint)
+
+    def reader(key: str, status: int, body: bytes):
+        return 1 / 0 if key == poisoned else read(key, status, body)
+
+    with monkeypatch.context() as broken:
+        broken.setattr("recdistill.asking.keeping.read", reader)
+        with pytest.raises(ZeroDivisionError):
+            Asker(endpoint, ledger).ask(asked)
+    lines = server.about(asked, endpoint)
+    assert len(ledger.answers(one.key(endpoint) for one in asked)) == len(lines) >= 9
 
 
 def test_the_client_below_repeats_nothing(server, ledger, monkeypatch) -> None:

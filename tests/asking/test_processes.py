@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 
@@ -81,6 +82,18 @@ def test_who_waits_for_a_dying_process_takes_over(slow_server, tmp_path) -> None
         assert asker.ask([asked])[0].text
         assert asker.bill().calls == 1
     assert len(slow_server.lines()) == 2
+
+
+def test_ctrl_c_waits_for_what_is_under_way(tmp_path) -> None:
+    """Nothing more is sent, and every answer that was paid for is there."""
+    with BillingServer(latency=0.3) as server:
+        ledger, endpoint = tmp_path / "ledger.sqlite", server.endpoint(concurrency=4, timeout=60.0)
+        process = start(ledger, endpoint, 400, tmp_path / "out.json")
+        while len(received(ledger)) < 6:
+            assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        assert process.wait() != 0
+        assert len(server.lines()) == len(received(ledger)) < 400
 
 
 def test_owners_leave_no_litter(server, tmp_path) -> None:

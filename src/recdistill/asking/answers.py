@@ -98,7 +98,12 @@ def _logprobs(choice: Mapping[str, Any]) -> Any:
 def _complaint(told: Any, body: bytes) -> str:
     error = told.get("error") if isinstance(told, dict) else None
     message = error.get("message") if isinstance(error, dict) else error
-    return message[:_SHOWN] if isinstance(message, str) else _quoted(body)
+    return _printable(message[:_SHOWN]) if isinstance(message, str) else _quoted(body)
+
+
+def _printable(text: str) -> str:
+    """Without what could tell a terminal to do something."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
 
 
 def _quoted(body: bytes) -> str:

@@ -33,7 +33,7 @@ class Trouble(NamedTuple):
 
 @dataclass
 class Purse:
-    """Whose budget it is, and how many of our reservations are still open and may come back in part."""
+    """Whose budget it is, and how many of our reservations are open, so that some of it may come back."""
 
     account: str
     budget: BudgetConfig
@@ -42,7 +42,7 @@ class Purse:
 
     @contextmanager
     def reservation(self) -> Generator[None, None, None]:
-        """As long as one is open; who waits for money may try again after it."""
+        """Around a reservation; who waits for money may try again after it."""
         self.open += 1
         try:
             yield
@@ -74,17 +74,18 @@ class Caller:
         """
         await self.pace.metered(likely(question).tokens)
         number = 0
-        while True:
-            sent = await self._send(question)
-            if not isinstance(sent, str):
-                return sent
-            outcome = await self._exchange(question, sent)
-            if isinstance(outcome, Answer):
+        while not self.stopped:
+            outcome = await self._attempt(question)
+            if outcome is Hindrance.BROKE and self._purse.open:
+                await self._purse.changed.wait()
+                continue
+            if not isinstance(outcome, Trouble):
                 return outcome
             number += 1
             if not self._worth_another(number):
                 return await self._given_up(question, f"{outcome.what} (attempt {number})")
             await asyncio.sleep(backoff(number, self._endpoint.backoff, outcome.left_alone))
+        return Hindrance.STOPPED
 
     def _worth_another(self, number: int) -> bool:
         return not self.stopped and number < self._endpoint.attempts and self._retries.take()
@@ -93,36 +94,29 @@ class Caller:
         await self._scribe.write(lambda: self._ledger.give_up(question.key))
         return Answer(question.key, error=error, lasting=False)
 
-    async def _send(self, question: Question) -> str | Hindrance:
-        """Write down that the question leaves now; wait where money that is reserved may come back."""
-        purse = self._purse
-        while not self.stopped:
-            sent = await self._scribe.write(
-                lambda: self._ledger.send(question, purse.account, purse.budget)
-            )
-            if sent is not Hindrance.BROKE:
-                return sent
-            if not purse.open:
-                await self._scribe.write(lambda: self._ledger.give_up(question.key))
-                return sent
-            await purse.changed.wait()
-        return Hindrance.STOPPED
+    async def _attempt(self, question: Question) -> Answer | Trouble | Hindrance:
+        """Write down that the question leaves now, and let it."""
+        account, budget = self._purse.account, self._purse.budget
+        with self._purse.reservation():
+            sent = await self._scribe.write(lambda: self._ledger.send(question, account, budget))
+            if isinstance(sent, str):
+                return await self._exchange(question, sent)
+        return sent
 
     async def _exchange(self, question: Question, attempt: str) -> Answer | Trouble:
-        with self._purse.reservation():
-            try:
-                await self.pace.open()
-                if self.stopped:
-                    raise UnreachedError("nothing more is sent")
-                began = time.monotonic()
-                reply = await self._wire.chat(question.body, attempt)
-            except UnreachedError as error:
-                return await self._failed(attempt, "unsent", f"no connection: {error}")
-            except LostError as error:
-                return await self._failed(attempt, "lost", f"no answer: {error}")
-            if verdict(reply.status, reply.body) is Verdict.ANSWER:
-                return await self._kept(question, attempt, reply)
-            return await self._turned_away(attempt, reply, began)
+        try:
+            await self.pace.open()
+            if self.stopped:
+                raise UnreachedError("nothing more is sent")
+            began = time.monotonic()
+            reply = await self._wire.chat(question.body, attempt)
+        except UnreachedError as error:
+            return await self._failed(attempt, "unsent", f"no connection: {error}")
+        except LostError as error:
+            return await self._failed(attempt, "lost", f"no answer: {error}")
+        if verdict(reply.status, reply.body) is Verdict.ANSWER:
+            return await self._kept(question, attempt, reply)
+        return await self._turned_away(attempt, reply, began)
 
     async def _kept(self, question: Question, attempt: str, reply: Reply) -> Answer:
         # Two commits: if looking into the answer should fail, it is on the disk already.

@@ -36,21 +36,27 @@ class Scribe:
     async def _write(self) -> None:
         while self._waiting:
             together, self._waiting = self._waiting, []
-            try:
-                found = await asyncio.to_thread(self._commit, [verb for verb, _ in together])
-            except Exception as error:
-                for _, done in together:
-                    _tell(done.set_exception, done, error)
-            else:
-                for (_, done), result in zip(together, found, strict=True):
-                    _tell(done.set_result, done, result)
+            found = await asyncio.to_thread(self._commit, [verb for verb, _ in together])
+            for (_, done), result in zip(together, found, strict=True):
+                if done.done():  # whoever asked was cancelled
+                    continue
+                if isinstance(result, Exception):
+                    done.set_exception(result)
+                else:
+                    done.set_result(result)
         self._writing = None
 
     def _commit(self, verbs: list[Verb]) -> list[Any]:
-        with self._ledger.database.change():
-            return [verb() for verb in verbs]
+        """What came of each, in one commit; where one fails, in one commit each, so that no other suffers."""
+        try:
+            with self._ledger.database.change():
+                return [verb() for verb in verbs]
+        except Exception:
+            return [self._commit_alone(verb) for verb in verbs]
 
-
-def _tell(tell: Callable[[Any], None], done: asyncio.Future[Any], what: Any) -> None:
-    if not done.done():  # whoever asked may have been cancelled
-        tell(what)
+    def _commit_alone(self, verb: Verb) -> Any:
+        try:
+            with self._ledger.database.change():
+                return verb()
+        except Exception as error:
+            return error

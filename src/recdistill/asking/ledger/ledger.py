@@ -125,6 +125,7 @@ class Ledger:
             if hindrance is not None:
                 return hindrance
             if not budget.allows(self.spent(account) + question.worst):
+                self.give_up(question.key)
                 return Hindrance.BROKE
             attempt, worst = uuid.uuid4().hex, question.worst
             # Open attempts of this question are a dead owner's: what came of them, nobody will know.
