@@ -62,11 +62,14 @@ def received(ledger: Path) -> set[str]:
     return {key for (key,) in read(ledger, "SELECT key FROM questions WHERE answer IS NOT NULL")}
 
 
-def kill_after(process: subprocess.Popen[bytes], ledger: Path, answers: int) -> bool:
-    """Kill it once so many questions have an answer; whether it was alive."""
-    count = "SELECT COUNT(*) FROM questions WHERE answer IS NOT NULL"
+def kill_after(
+    process: subprocess.Popen[bytes], ledger: Path, answers: int, draw: random.Random
+) -> bool:
+    """Kill it some moment after so many questions have an answer; whether it was alive."""
+    count = "SELECT COUNT(*) FROM attempts WHERE ending = 'answered'"
     while process.poll() is None and sum(number for (number,) in read(ledger, count)) < answers:
-        time.sleep(0.01)
+        time.sleep(0.05)
+    time.sleep(draw.uniform(0.0, 0.05))
     process.kill()
     return process.wait() == -9
 
@@ -84,7 +87,7 @@ def label_with_kills(
     known_at: list[tuple[int, set[str]]] = []
     for moment in sorted(draw.sample(range(number - number // 20), kills)):
         process = start(ledger, endpoint, number, out)
-        if kill_after(process, ledger, max(moment, 1)):
+        if kill_after(process, ledger, max(moment, 1), draw):
             known_at.append((len(server.lines()), received(ledger)))
     finish(start(ledger, endpoint, number, out))
     return _outcome(server.lines(), known_at, ledger, out)
