@@ -28,12 +28,12 @@ from killed import label_with_kills, start
 from recdistill.asking import Answer, Asker, Ledger, Request
 from recdistill.errors import EndpointError
 
-LABELS = {"small": 1_000, "full": 10_000}
-KILLS = {"small": 5, "full": 50}
-CALLS = {"small": 1_000, "full": 5_000}
+LABELS = {"small": 600, "full": 10_000}
+KILLS = {"small": 15, "full": 50}
+CALLS = {"small": 600, "full": 5_000}
 COPIES = {"small": 2, "full": 20}
 """Of each fault."""
-BUDGETS = 1_000
+BUDGETS = {"small": 250, "full": 1_000}
 CONCURRENCY = 16
 LATENCY = 0.05
 """Mean seconds until an answer, so that requests are under way when a process is killed."""
@@ -166,13 +166,13 @@ def errors(size: str, folder: Path) -> Found:
     ]
 
 
-def budgets(_: str, folder: Path) -> Found:
+def budgets(size: str, folder: Path) -> Found:
     """Random budgets, and answers that cost anything up to the worst."""
     began = time.perf_counter()
-    found = ask_with_random_budgets(BUDGETS, folder / "budgets.sqlite", seed=1)
+    found = ask_with_random_budgets(BUDGETS[size], folder / "budgets.sqlite", seed=1)
     row = {"budgets": found.budgets, "answered": found.answered, "left open": found.left_open}
     return row | {"seconds": time.perf_counter() - began}, [
-        Claim(f"overruns of {BUDGETS:,} random budgets", found.overruns, 0, "at most"),
+        Claim(f"overruns of {BUDGETS[size]:,} random budgets", found.overruns, 0, "at most"),
         Claim("accounts on which less is booked than was charged", found.misbooked, 0, "at most"),
     ]
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from recdistill.asking.answers import Answer
 from recdistill.asking.batching import Batching, RemoteBatches
-from recdistill.asking.caller import Caller, Purse
+from recdistill.asking.caller import Caller
 from recdistill.asking.costs import BudgetConfig, Cost, Prices
 from recdistill.asking.endpoint import EndpointConfig
 from recdistill.asking.estimates import forecast
@@ -18,6 +18,7 @@ from recdistill.asking.health import Health
 from recdistill.asking.keeping import Keeper
 from recdistill.asking.ledger import Bill, Ledger, bill
 from recdistill.asking.plan import Plan
+from recdistill.asking.purse import Purse
 from recdistill.asking.requests import Question, Request
 from recdistill.asking.round import Done, Round
 from recdistill.asking.wire import Wire

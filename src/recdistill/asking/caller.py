@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from recdistill.asking.answers import Answer, read
-from recdistill.asking.costs import BudgetConfig
 from recdistill.asking.endpoint import EndpointConfig
 from recdistill.asking.estimates import likely
 from recdistill.asking.health import PATIENCE, refused, sent_away
 from recdistill.asking.keeping import Keeper
 from recdistill.asking.ledger import Ending, Hindrance
 from recdistill.asking.pace import Pace
+from recdistill.asking.purse import Purse
 from recdistill.asking.requests import Question
 from recdistill.asking.retries import RetryBudget, Verdict, backoff, too_much, verdict
 from recdistill.asking.scribe import Scribe
@@ -29,27 +26,6 @@ class Trouble(NamedTuple):
     what: str
     left_alone: float = 0.0
     """Seconds for which the endpoint wants to be left alone."""
-
-
-@dataclass
-class Purse:
-    """Whose budget it is, and how many of our reservations are open, so that some of it may come back."""
-
-    account: str
-    budget: BudgetConfig
-    open: int = 0
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @contextmanager
-    def reservation(self) -> Generator[None, None, None]:
-        """Around a reservation; who waits for money may try again after it."""
-        self.open += 1
-        try:
-            yield
-        finally:
-            self.open -= 1
-            self.changed.set()
-            self.changed = asyncio.Event()
 
 
 class Caller:
@@ -74,18 +50,14 @@ class Caller:
         """
         await self.pace.metered(likely(question).tokens)
         number = 0
-        while not self.stopped:
+        while True:
             outcome = await self._attempt(question)
-            if outcome is Hindrance.BROKE and self._purse.open:
-                await self._purse.changed.wait()
-                continue
             if not isinstance(outcome, Trouble):
                 return outcome
             number += 1
             if not self._worth_another(number):
                 return await self._given_up(question, f"{outcome.what} (attempt {number})")
             await asyncio.sleep(backoff(number, self._endpoint.backoff, outcome.left_alone))
-        return Hindrance.STOPPED
 
     def _worth_another(self, number: int) -> bool:
         return not self.stopped and number < self._endpoint.attempts and self._retries.take()
@@ -95,13 +67,19 @@ class Caller:
         return Answer(question.key, error=error, lasting=False)
 
     async def _attempt(self, question: Question) -> Answer | Trouble | Hindrance:
-        """Write down that the question leaves now, and let it."""
-        account, budget = self._purse.account, self._purse.budget
-        with self._purse.reservation():
-            sent = await self._scribe.write(lambda: self._ledger.send(question, account, budget))
+        """Write down that the question leaves now, and let it; where there is no money, wait for what may come back."""
+        purse = self._purse
+        while not self.stopped:
+            seen = purse.settled
+            sent = await self._scribe.write(
+                lambda: self._ledger.send(question, purse.account, purse.budget)
+            )
             if isinstance(sent, str):
-                return await self._exchange(question, sent)
-        return sent
+                with purse.reservation():
+                    return await self._exchange(question, sent)
+            if sent is not Hindrance.BROKE or not await purse.gives_back(seen):
+                return sent
+        return Hindrance.STOPPED
 
     async def _exchange(self, question: Question, attempt: str) -> Answer | Trouble:
         try:

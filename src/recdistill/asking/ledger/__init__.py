@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from recdistill.asking.ledger.attempts import Ending, Raw
 from recdistill.asking.ledger.batches import Batch, Batches
 from recdistill.asking.ledger.bill import Bill, bill
 from recdistill.asking.ledger.habits import Habits, habits
-from recdistill.asking.ledger.ledger import Ending, Hindrance, Ledger, Raw
+from recdistill.asking.ledger.ledger import Hindrance, Ledger
 
 __all__ = [
     "Batch",

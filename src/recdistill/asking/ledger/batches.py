@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 
 from recdistill.asking.costs import BudgetConfig
 from recdistill.asking.endpoint import EndpointConfig
-from recdistill.asking.ledger.ledger import Ending, Hindrance, Ledger
+from recdistill.asking.ledger.attempts import Ending
+from recdistill.asking.ledger.ledger import Hindrance, Ledger
 from recdistill.asking.requests import Question
 
 

@@ -7,27 +7,20 @@ booked). Each step is a commit. Whoever finds a question `sent` by a dead owner 
 from __future__ import annotations
 
 import json
-import time
-import uuid
 from collections.abc import Iterable
 from enum import Enum
 from pathlib import Path
-from sqlite3 import Connection
 from types import TracebackType
-from typing import Literal, NamedTuple, Self
+from typing import Self
 
 import platformdirs
 
 from recdistill.asking.costs import BudgetConfig, Cost, Usage
+from recdistill.asking.ledger import attempts
+from recdistill.asking.ledger.attempts import Ending, Raw
 from recdistill.asking.ledger.database import Database
 from recdistill.asking.ledger.owners import Owner
 from recdistill.asking.requests import Question
-
-Ending = Literal["failed", "lost", "unsent"]
-"""Of an attempt without an answer: the endpoint refused it, nobody knows, or it never left."""
-
-_BOOKED: dict[Ending, Cost | None] = {"failed": Cost(calls=1), "lost": None, "unsent": Cost()}
-"""What such an attempt costs: an error is free of tokens, a lost answer may have cost the worst, as it was booked."""
 
 
 class Hindrance(Enum):
@@ -39,19 +32,10 @@ class Hindrance(Enum):
     STOPPED = "nothing more is sent"
 
 
-class Raw(NamedTuple):
-    """An answer as it came."""
-
-    key: str
-    attempt: str
-    status: int
-    body: bytes
-    parsed: bool
-    """Whether what it cost is booked."""
-
-
 class Ledger:
     """The ledger at `path`; by default the one in the user's cache folder. Verbs are whole: done, or undone.
+
+    Many may have a ledger open at once, in one process or several, each by an opening of their own.
 
     Raises:
         StorageError: on any verb: the disk or the file refused; what is there is unharmed.
@@ -127,27 +111,7 @@ class Ledger:
             if not budget.allows(self.spent(account) + question.worst):
                 self.give_up(question.key)
                 return Hindrance.BROKE
-            attempt, worst = uuid.uuid4().hex, question.worst
-            # Open attempts of this question are a dead owner's: what came of them, nobody will know.
-            db.execute(
-                "UPDATE attempts SET ending = 'lost' WHERE key = ? AND ending = 'open'",
-                (question.key,),
-            )
-            booked = (
-                attempt,
-                question.key,
-                account,
-                batch,
-                time.time(),
-                worst.calls,
-                worst.tokens,
-                worst.picos,
-            )
-            db.execute(
-                "INSERT INTO attempts (id, key, account, batch, sent_at, calls, tokens, picos)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                booked,
-            )
+            attempt = attempts.begin(db, question, account, batch)
             db.execute(
                 "UPDATE questions SET state = 'sent', owner = ? WHERE key = ?",
                 (self.owner.name, question.key),
@@ -157,24 +121,19 @@ class Ledger:
     def receive(self, attempt: str, status: int, body: bytes) -> Raw:
         """Keep a raw answer; when this returns, it is on the disk and will not be asked for again."""
         with self.database.change() as db:
+            raw = attempts.answered(db, attempt, status, body)
             db.execute(
-                "UPDATE attempts SET ending = 'answered', received_at = ?, status = ?, body = ? WHERE id = ?",
-                (time.time(), status, body, attempt),
+                "UPDATE questions SET state = 'received', answer = ?, owner = NULL WHERE key = ?",
+                (attempt, raw.key),
             )
-            db.execute(
-                "UPDATE questions SET state = 'received', answer = ?, owner = NULL"
-                " WHERE key = (SELECT key FROM attempts WHERE id = ?)",
-                (attempt, attempt),
-            )
-            key = db.execute("SELECT key FROM attempts WHERE id = ?", (attempt,)).fetchone()[0]
-        return Raw(key, attempt, status, body, False)
+        return raw
 
     def settle(self, costs: Iterable[tuple[str, Cost | None, Usage | None]]) -> None:
         """Book what answered attempts cost, as read from their answers; None leaves the worst case booked."""
         with self.database.change() as db:
             for attempt, cost, usage in costs:
                 if cost is not None:
-                    _book(db, attempt, cost, usage)
+                    attempts.book(db, attempt, cost, usage)
                 db.execute(
                     "UPDATE questions SET state = 'parsed' WHERE answer = ?1"
                     " AND key = (SELECT key FROM attempts WHERE id = ?1)",
@@ -184,13 +143,7 @@ class Ledger:
     def fail(self, attempt: str, ending: Ending, why: str, status: int | None = None) -> None:
         """End an attempt that brought no answer; its question stays ours until it is given up."""
         with self.database.change() as db:
-            db.execute(
-                "UPDATE attempts SET ending = ?, received_at = ?, status = ?, body = ? WHERE id = ?",
-                (ending, time.time(), status, why.encode(), attempt),
-            )
-            cost = _BOOKED[ending]
-            if cost is not None:
-                _book(db, attempt, cost, None)
+            attempts.failed(db, attempt, ending, why, status)
 
     def give_up(self, key: str) -> None:
         """Leave a question that is ours to whoever asks it next."""
@@ -242,12 +195,3 @@ class Ledger:
                 question.key,
             )
         )
-
-
-def _book(db: Connection, attempt: str, cost: Cost, usage: Usage | None) -> None:
-    prompt, completion = (usage.prompt, usage.completion) if usage else (None, None)
-    db.execute(
-        "UPDATE attempts SET calls = ?, tokens = ?, picos = ?, settled = 1, prompt_tokens = ?, completion_tokens = ?"
-        " WHERE id = ?",
-        (cost.calls, cost.tokens, cost.picos, prompt, completion, attempt),
-    )
