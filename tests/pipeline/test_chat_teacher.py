@@ -53,6 +53,10 @@ def test_a_run_is_foretold_made_and_told(configured, tmp_path, capsys):
         assert "to fit     0 calls" in foretold
         assert run(["label", config, *into]) == 0
         labelled = len(server.seen)
+        assert (
+            f"Of {labelled:,} answers of the chat model all could be used."
+            in capsys.readouterr().out
+        )
         assert labelled > 50
         assert run(["label", config, *into, "--dry-run"]) == 0
         assert f"0 calls ({labelled:,} of {labelled:,} known)" in capsys.readouterr().out

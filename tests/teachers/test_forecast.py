@@ -106,3 +106,18 @@ def test_a_judge_that_counts_nothing_is_not_asked(small, configured):
         config = configured(server, blend={"judge": 0.0})
         (found,) = forecasts(config, small, make_teacher(config).fit(small))
     assert found.labelling.calls == 0
+
+
+def test_descriptions_are_foretold_too(small, tmp_path):
+    with chat_server(knowing) as server:
+        describing = {
+            "endpoint": {"base_url": server.url, "model": "m"},
+            "ledger": str(tmp_path / "ledger.sqlite"),
+        }
+        reading = {"kind": "text-encoder", "model": "x", "describing": describing}
+        members = [reading, {"kind": "recommender", "model": {"kind": "popularity"}}]
+        ensemble = teacher_config.validate_python({"kind": "ensemble", "members": members})
+        (line,) = module.descriptions(ensemble, small)
+        assert not server.seen
+    assert f"{len(set(small.items.texts()))} calls (0 of" in line
+    assert module.descriptions(teacher_config.validate_python(members[1]), small) == []

@@ -250,7 +250,8 @@ def test_of_many_cases_a_fixed_sample_is_asked_about(fixed, histories):
     order = np.random.default_rng(0).permutation(len(histories))
     np.testing.assert_array_equal(asked(light, histories.take(order)), chosen[order])
     assert f"about {chosen.sum()} of the {len(histories)}" in remarks(light, histories)[0]
-    assert not remarks(model, histories)
+    assert ["are those of its base" in line for line in remarks(model, histories)] == [True]
+    assert not remarks(model.base, histories)
 
 
 def test_sparing_twice_asks_about_no_more(fixed, histories):

@@ -92,6 +92,8 @@ def _run(pipeline: Pipeline) -> None:
 def _label(pipeline: Pipeline) -> None:
     signals = pipeline.signals
     typer.echo(f"Signals: {', '.join(signals)} in {signals.folder}")
+    for line in pipeline.said:
+        typer.echo(line)
 
 
 def _distill(pipeline: Pipeline) -> None:

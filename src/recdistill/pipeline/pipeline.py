@@ -128,12 +128,13 @@ class Pipeline:
     def forecast(self) -> list[str]:
         """What asking the teacher would cost, in lines; empty where nobody is asked. Nothing is trained for it."""
         from recdistill.teachers import load_teacher
-        from recdistill.teachers.forecast import forecasts
+        from recdistill.teachers.forecast import descriptions, forecasts
 
         made = self._runner.made(self._teacher_key)
         fitted = load_teacher(made, self.dataset) if made else None
-        found = forecasts(self.config.teacher, self.dataset, fitted)
-        return [line for one in found for line in one.lines]
+        settings, dataset = self.config.teacher, self.dataset
+        told = [line for one in forecasts(settings, dataset, fitted) for line in one.lines]
+        return [*told, *descriptions(settings, dataset)]
 
     @cached_property
     def signals(self) -> Signals:
@@ -158,6 +159,16 @@ class Pipeline:
 
         folder = self.stage(Stage("signals", key, ask)).folder
         return Signals.open(folder, Expectation(about, teacher.identity()))
+
+    @property
+    def said(self) -> list[str]:
+        """What came of asking chat models since this command began, a sentence each."""
+        from recdistill.teachers.listwise import ChatJudge
+        from recdistill.teachers.sparing import judges
+
+        heard = [model.judge for model in judges(self.teacher.recommender)]
+        told = [judge.tally.sentence for judge in heard if isinstance(judge, ChatJudge)]
+        return [sentence for sentence in told if sentence]
 
     def _tell_carried(self, former: FormerRun, signals: Signals) -> None:
         line = f"{former.counted(signals)}; about {former.saved(signals):.0f} s of labelling saved"

@@ -14,13 +14,11 @@ from recdistill.models.recommender import Recommender
 from recdistill.settings import Settings
 from recdistill.teachers.candidates import RerankingConfig, RerankingTeacher
 from recdistill.teachers.endpoints import AnyEndpoint
-from recdistill.teachers.judging import JUDGES, Judge
+from recdistill.teachers.judging import Judge
 from recdistill.teachers.listwise import ChatJudge, Endpoint, ListwiseConfig
 from recdistill.teachers.prompts import Template
 from recdistill.teachers.reranked import Reranked
 from recdistill.training.options import RunOptions
-
-JUDGES[ChatJudge.kind] = (ChatJudge.__module__, ChatJudge.__name__)
 
 
 class ChatConfig(RerankingConfig, ListwiseConfig):

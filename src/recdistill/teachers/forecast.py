@@ -19,6 +19,7 @@ from recdistill.teachers.ensemble import EnsembleConfig, TeacherConfig
 from recdistill.teachers.listwise import ChatJudge
 from recdistill.teachers.reranked import Reranked, RerankedConfig
 from recdistill.teachers.sparing import judges
+from recdistill.teachers.text_encoder import TextEncoderConfig
 
 _LOOKED_AT = 1000
 """So many contexts are put into words; more cost about as much each."""
@@ -65,6 +66,16 @@ def forecasts(
         for model, weigh in (_imagined(config, dataset) if known is None else known)
         if isinstance(model.judge, ChatJudge)
     ]
+
+
+def descriptions(config: TeacherConfig, dataset: Dataset) -> list[str]:
+    """What describing the items would cost, a line for each chat model that a text encoder of the teacher reads."""
+    if isinstance(config, EnsembleConfig):
+        return [line for member in config.members for line in descriptions(member, dataset)]
+    if not isinstance(config, TextEncoderConfig) or config.describing is None:
+        return []
+    plan = config.describing.plan(dataset.items.texts(config.template))
+    return [f"{config.describing.endpoint.model}: nothing was asked. To describe the items: {plan}"]
 
 
 def _imagined(config: TeacherConfig, dataset: Dataset) -> Iterator[tuple[Reranked, bool]]:

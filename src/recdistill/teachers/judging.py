@@ -16,6 +16,7 @@ from recdistill.files import content_hash, read_json, write_json
 RECORD = "judge.json"
 JUDGES: dict[str, tuple[str, str]] = {
     "silent": ("recdistill.teachers.judging", "Silent"),
+    "chat": ("recdistill.teachers.listwise.judge", "ChatJudge"),
     "likelihood": ("recdistill.teachers.decoding.judge", "LikelihoodJudge"),
     "lists": ("recdistill.teachers.hearsay.judge", "ListJudge"),
 }

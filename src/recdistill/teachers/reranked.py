@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -105,10 +106,15 @@ class Reranked(Recommender):
 
     def asked(self, histories: Sequences) -> Bool[np.ndarray, " rows"]:
         """About which of `histories` its judge is asked."""
-        return (histories.lengths > 0) & self._sampled.of(self._keys(histories))
+        known = histories.lengths > 0
+        return known if self._sampled.whole else known & self._sampled.of(self._keys(histories))
 
     def _keys(self, histories: Sequences) -> UInt64[np.ndarray, " rows"]:
-        return keys(histories, id_keys(self.vocabulary.ids))
+        return keys(histories, self._item_keys)
+
+    @cached_property
+    def _item_keys(self) -> UInt64[np.ndarray, " items"]:
+        return id_keys(self.vocabulary.ids)
 
     @torch.no_grad()
     def states(self, histories: Sequences) -> Float64[Tensor, "rows width"]:

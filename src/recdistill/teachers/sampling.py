@@ -30,6 +30,11 @@ class Sampled:
         """Every context."""
         return cls()
 
+    @property
+    def whole(self) -> bool:
+        """Whether every context is chosen."""
+        return self.below is None
+
     def narrowed(self, keys: UInt64[np.ndarray, " rows"], at_most: int) -> Sampled:
         """The same choice, or a narrower one that holds no more than `at_most` of `keys`."""
         if len(keys) <= at_most:

@@ -44,11 +44,15 @@ def asked(model: Recommender, histories: Sequences) -> Bool[np.ndarray, " rows"]
 
 
 def remarks(model: Recommender, histories: Sequences) -> tuple[str, ...]:
-    """What a reader must know of how a `model` answered that was `spared`, in sentences."""
+    """What a reader must know of how a `model` answered that was `spared`, in sentences; none without a judge."""
+    if not judges(model):
+        return ()
+    size = "The teacher's size and operations are those of its base: what its judge takes is not in them."
     chosen = int(asked(model, histories).sum())
     if chosen == len(histories):
-        return ()
+        return (size,)
     return (
         f"The teacher's judge was asked about {chosen:,} of the {len(histories):,} cases, a fixed sample; on the others"
         " the base spoke alone, so the teacher's figures lie between those of its base and its own.",
+        size,
     )

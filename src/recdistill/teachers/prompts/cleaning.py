@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _BRACKETS = str.maketrans(
     {
@@ -31,6 +32,7 @@ _RUNS = re.compile(r"([^\w\s])\1{2,}|(_)\2{2,}")
 """Three equal signs or more: rules, headings, fences of other prompts."""
 
 
+@lru_cache(maxsize=1 << 16)
 def clean(text: str, at_most: int) -> str:
     """One line of `text`, of `at_most` characters, in which nothing can be taken for structure.
 
