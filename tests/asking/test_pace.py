@@ -37,6 +37,16 @@ def test_requests_are_spread_over_the_minute(own_server, ledger) -> None:
     assert len(own_server.lines()) == 21
 
 
+def test_the_pace_is_kept_from_one_asking_to_the_next() -> None:
+    endpoint = EndpointConfig(base_url="http://h/v1", model="kept pace", requests_per_minute=120)
+    began = time.monotonic()
+    for _ in range(3):
+        asyncio.run(Pace(endpoint).metered(1))
+    assert (
+        time.monotonic() - began >= 1.0
+    )  # two gaps of 60 / 120 s, though every asking has a pace of its own
+
+
 def test_tokens_are_spread_by_what_they_turn_out_to_be() -> None:
     """600 a minute are ten a second: 2 + 3 tokens said, one more found out, and the third may go after 0.6 s."""
 

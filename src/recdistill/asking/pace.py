@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from functools import cache
 
 from recdistill.asking.endpoint import EndpointConfig
 
@@ -30,6 +31,12 @@ class Meter:
         self._free += amount * self._seconds
 
 
+@cache
+def meter(endpoint: str, model: str, what: str, per_minute: int | None) -> Meter:
+    """The process's one meter of what a model at an endpoint is sent: it runs on from one asking to the next."""
+    return Meter(per_minute)
+
+
 class Pace:
     """What every request passes before it leaves.
 
@@ -38,8 +45,9 @@ class Pace:
     """
 
     def __init__(self, endpoint: EndpointConfig) -> None:
-        self.requests = Meter(endpoint.requests_per_minute)
-        self.tokens = Meter(endpoint.tokens_per_minute)
+        name = endpoint.identity, endpoint.model
+        self.requests = meter(*name, "requests", endpoint.requests_per_minute)
+        self.tokens = meter(*name, "tokens", endpoint.tokens_per_minute)
         self._most = endpoint.concurrency
         self.limit = float(endpoint.concurrency)
         """How many may be under way just now; its whole part counts."""
