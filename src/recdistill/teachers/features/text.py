@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -159,10 +159,13 @@ class TextSource(ItemSource):
             max_tokens=self.max_tokens,
             normalise=self.normalise,
             layers=self.layers,
-            adapter=hub.locate(self.adapter, None, say).folder if self.adapter else None,
+            adapter=self._adapter(say),
             device=run.device or ("cuda" if torch.cuda.is_available() else "cpu"),
         )
         return encoder, located.fallback
+
+    def _adapter(self, say: Callable[[str], None]) -> Path | None:
+        return hub.locate(self.adapter, None, say, what="adapter").folder if self.adapter else None
 
     def became(self, folder: Path) -> TextSource:
         """The source as it reads since it was fine-tuned, in `folder`."""
