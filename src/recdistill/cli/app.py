@@ -11,7 +11,7 @@ from pathlib import Path
 import typer
 
 from recdistill import __version__
-from recdistill.cli import comparison, configuration, data, recommendation, stages
+from recdistill.cli import comparison, configuration, data, recommendation, stages, teachers
 from recdistill.errors import RecDistillError, StorageError
 
 INTERRUPTED = 130
@@ -33,6 +33,7 @@ app = typer.Typer(
     ),
 )
 stages.register(app)
+teachers.register(app)
 comparison.register(app)
 recommendation.register(app)
 app.add_typer(data.app, name="data")

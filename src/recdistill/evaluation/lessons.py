@@ -34,18 +34,20 @@ def by_confidence(evaluation: Evaluation, confidence: Float64[np.ndarray, " case
     ]
 
 
-def leads(evaluation: Evaluation, metric: Metric, cuts: Cuts) -> dict[str, dict[str, Any]]:
-    """Teacher minus undistilled student within each slice that has enough users.
+def leads(
+    evaluation: Evaluation, metric: Metric, cuts: Cuts, one: str = TEACHER, other: str = TWIN
+) -> dict[str, dict[str, Any]]:
+    """One model minus another (teacher minus undistilled student) within each slice that has enough users.
 
     Returns:
         By cut and slice: `mean`, `low`, `high`, the two-sided bootstrap p-value `p`, and `p_holm`, corrected for
         the number of slices.
     """
     found = {
-        (cut, one.name): _lead(evaluation, metric, one)
+        (cut, group.name): _lead(evaluation, metric, group, one, other)
         for cut, parts in cuts.items()
-        for one in parts
-        if _users(evaluation, one) >= LEAST_USERS
+        for group in parts
+        if _users(evaluation, group, one) >= LEAST_USERS
     }
     p_values = {place: p_value(draws) for place, (_, draws) in found.items()}
     corrected = holm({"/".join(place): p for place, p in p_values.items()})
@@ -56,17 +58,19 @@ def leads(evaluation: Evaluation, metric: Metric, cuts: Cuts) -> dict[str, dict[
     return told
 
 
-def _users(evaluation: Evaluation, part: Slice) -> int:
-    kept = evaluation.rankings[TEACHER][0].ranks.of(part.targets)[1]
+def _users(evaluation: Evaluation, part: Slice, role: str) -> int:
+    kept = evaluation.rankings[role][0].ranks.of(part.targets)[1]
     return len(np.unique(evaluation.cases.users[kept]))
 
 
-def _lead(evaluation: Evaluation, metric: Metric, part: Slice) -> tuple[Interval, Draws]:
-    kept = evaluation.rankings[TEACHER][0].ranks.of(part.targets)[1]
-    values = {role: values_within(evaluation, role, metric, part) for role in (TEACHER, TWIN)}
+def _lead(
+    evaluation: Evaluation, metric: Metric, part: Slice, one: str, other: str
+) -> tuple[Interval, Draws]:
+    kept = evaluation.rankings[one][0].ranks.of(part.targets)[1]
+    values = {role: values_within(evaluation, role, metric, part) for role in (one, other)}
     drawn = evaluation.bootstrap.means(evaluation.cases.users[kept], values)
-    draws = drawn[TEACHER] - drawn[TWIN]
-    mean = float(values[TEACHER].mean() - values[TWIN].mean())
+    draws = drawn[one] - drawn[other]
+    mean = float(values[one].mean() - values[other].mean())
     return interval(mean, draws, evaluation.config.confidence), draws
 
 

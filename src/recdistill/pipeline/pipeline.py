@@ -6,6 +6,7 @@ what it reads, so that a change anywhere redoes what depends on it and nothing e
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -99,19 +100,13 @@ class Pipeline:
     @cached_property
     def teacher(self) -> RecommenderBacked:
         """The fitted teacher."""
-        from recdistill.pipeline.guarding import guarded
-        from recdistill.teachers import load_teacher, make_teacher
+        from recdistill.pipeline.teaching import teaching
+        from recdistill.teachers import load_teacher
 
         dataset, settings, former = self.dataset, self.config.teacher, self.former
         _ = self.features  # whatever is wrong with them is told before training
-
-        def fit(folder: Path) -> None:
-            teach = former.taught if former else make_teacher(settings).fit
-            teacher = teach(dataset, guarded(settings, dataset, self.options("teacher", folder)))
-            teacher.save(folder)
-            arms.clear_checkpoints(folder)
-
-        outcome = self.stage(Stage("teacher", self._teacher_key, fit))
+        teach, origin = (former.taught, former.teacher_facts) if former else (None, ())
+        outcome = teaching(self, "teacher", settings, teach, origin)
         if former and outcome.made:
             took = f"{outcome.seconds:.1f} s, where {former.seconds('teacher'):.1f} s were spent before"
             self._tell(f"teacher: goes on from {former.how.run}; {took}.")
@@ -119,11 +114,10 @@ class Pipeline:
 
     @property
     def _teacher_key(self) -> str:
-        from recdistill.teachers import besides
-        from recdistill.teachers.base import decisive
+        from recdistill.pipeline.teaching import teacher_key
 
-        settings, origin = self.config.teacher, self.former.teacher_facts if self.former else []
-        return stage_key(self.dataset.fingerprint, decisive(settings), *besides(settings), *origin)
+        origin = self.former.teacher_facts if self.former else ()
+        return teacher_key(self.dataset, self.config.teacher, origin)
 
     def forecast(self) -> list[str]:
         """What asking the teacher would cost, in lines; empty where nobody is asked. Nothing is trained for it."""
@@ -285,6 +279,22 @@ class Pipeline:
     def explanation_file(self) -> Path:
         """The page that explains."""
         return self.folder.path / "explanation" / "explanation.html"
+
+    def judge(self, others: Sequence[Path] = (), cases: int | None = None) -> dict[str, Any]:
+        """The content of `teachers.json`: what the teacher, its members and `others` are worth; the page lies beside.
+
+        Args:
+            others: configurations (or run folders) whose teachers are judged too, fitted on this dataset.
+            cases: about so many validation cases are asked.
+        """
+        from recdistill.pipeline.judging import judged
+
+        return read_json(judged(self, others, cases) / "teachers.json")
+
+    @property
+    def judgement_file(self) -> Path:
+        """The page about teachers."""
+        return self.folder.path / "judging" / "teachers.html"
 
     def export(self) -> Path:
         """The bundle of the distilled student that validation likes best.

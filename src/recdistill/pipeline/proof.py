@@ -73,10 +73,10 @@ def contestants(pipeline: Pipeline) -> Models:
     in order, stand beside it. A judge is asked about a sample of the test."""
     students, cases = pipeline.students, open_test(pipeline.dataset.folder)
     teacher = sparing.spared(pipeline.teacher.recommender, cases.histories)
-    members = _members(teacher, pipeline.teacher.notes)
+    parts = members(teacher, pipeline.teacher.notes)
     return {
         roles.TEACHER: teacher,
-        **{f"{roles.TEACHER}/{name}": member for name, member in members.items()},
+        **{f"{roles.TEACHER}/{name}": member for name, member in parts.items()},
         roles.STUDENT: [trained.model for trained in students.student],
         roles.TWIN: [trained.model for trained in students.twin],
         roles.POPULARITY: Popularity.for_dataset(pipeline.dataset).fit(pipeline.dataset),
@@ -87,7 +87,8 @@ def _sparing(teacher: Recommender, histories: Sequences) -> tuple[str, ...]:
     return sparing.remarks(sparing.spared(teacher, histories), histories)
 
 
-def _members(together: Recommender, notes: Mapping[str, Any]) -> dict[str, Recommender]:
+def members(together: Recommender, notes: Mapping[str, Any]) -> dict[str, Recommender]:
+    """Of whom a teacher is made, by name, as far as they count in it."""
     if isinstance(together, Reranked):
         return {"candidates": together.base}
     if not isinstance(together, Mixture | Opinions):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from recdistill.evaluation.report.wording import percent
-from recdistill.evaluation.roles import POPULARITY, STUDENT, TEACHER, TWIN
+from recdistill.evaluation.roles import FURTHER, POPULARITY, STUDENT, TEACHER, TWIN
 
 _LABELS = {
     TEACHER: "Teacher",
@@ -39,6 +39,8 @@ def model_label(key: str) -> str:
     """How a person calls a model of `metrics["models"]`."""
     if key.startswith(f"{TEACHER}/"):
         return f"Teacher: {key.split('/', 1)[1]}"
+    if key.startswith(f"{FURTHER}/"):
+        return key.split("/", 1)[1]
     if key.startswith("tutor/"):
         return f"Tutor: {key.split('/', 1)[1]}"
     return _LABELS.get(key, key.replace("_", " ").replace("-", " "))

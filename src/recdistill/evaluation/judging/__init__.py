@@ -1,0 +1,1 @@
+"""Judging teachers: what each is worth, beside chance, beside popularity and beside the others."""
