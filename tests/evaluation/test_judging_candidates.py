@@ -2,47 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
-import torch
-from evaluation_models import FixedModel, random_cases, random_model
+from evaluation_models import random_cases, random_model
 
-from recdistill.evaluation.judging.candidates import HasJudge, among
+from recdistill.evaluation.judging.candidates import among
 from recdistill.evaluation.judging.standings import among_candidates, in_ranking
 from recdistill.evaluation.ranker import RankingOptions, rank_cases
+from recdistill.teachers.blending import Blend
+from recdistill.teachers.reranked import Reranked, RerankedConfig
 
 ITEMS, NUMBER = 30, 8
-
-
-@dataclass
-class Said:
-    candidates: torch.Tensor
-    log_p: torch.Tensor
-    judged: torch.Tensor
-
-
-class Judged(FixedModel):
-    """A base's eight best, and a judge of them; a state is the base's."""
-
-    def __init__(self, base: FixedModel, judge) -> None:
-        super().__init__(base.by_last, base.table)
-        self.judge = judge
-
-    def states(self, histories):
-        self.asked = histories
-        return super().states(histories)
-
-    def said(self, states) -> Said:
-        log_p, candidates = (states @ self.table.T).log_softmax(1).topk(NUMBER)
-        judged = self.judge.judge(self.asked.tail(self.judge.history), candidates.numpy())
-        return Said(candidates, log_p, torch.from_numpy(judged))
 
 
 class Somebody:
     """Judges by `ask(histories, candidates)`, and keeps how often it was asked."""
 
+    kind = "somebody"
     history = 5
 
     def __init__(self, ask):
@@ -51,6 +27,15 @@ class Somebody:
     def judge(self, histories, candidates):
         self.questions += len(candidates)
         return self.ask(histories, candidates).astype(np.float32)
+
+    def identity(self):
+        return "somebody"
+
+
+def reranked(judge, blend=None, seed=1):
+    """A base's eight best, and a judge of them."""
+    config = RerankedConfig(number=NUMBER, repeats=True, blend=blend or Blend())
+    return Reranked(random_model(ITEMS, seed=seed), judge, config)
 
 
 @pytest.fixture(scope="module")
@@ -77,26 +62,31 @@ def guess(histories, candidates):
 
 
 def test_who_knows_is_told_from_who_guesses(cases):
-    base = random_model(ITEMS, seed=1)
-    wise = among(Judged(base, knowing(cases)), cases).facts()
-    blind = among(Judged(base, Somebody(guess)), cases).facts()
+    wise = among(reranked(knowing(cases)), cases).facts()
+    blind = among(reranked(Somebody(guess)), cases).facts()
     assert wise["judge"]["result"] == "better than chance"
     assert wise["judge"]["auc"]["value"] > 0.8
     assert wise["base"] == blind["base"]
     assert blind["judge"]["result"] in ("near-random", "too few cases to tell")
     assert blind["judge"]["p"] > 0.05
-    assert wise["answered"] == 1
+    assert wise["answered"] == (cases.histories.lengths > 0).mean()
     assert blind["order"]["shown"] is False
     assert blind["order"]["agreement"] == pytest.approx(1)
 
 
 def test_who_repeats_the_order_is_told(cases):
     judge = Somebody(lambda _, candidates: -np.tile(np.arange(NUMBER), (len(candidates), 1)))
-    found = among(Judged(random_model(ITEMS, seed=1), judge), cases)
+    found = among(reranked(judge), cases)
     assert found.order.slope == pytest.approx(1)
     assert found.order.shown
     assert found.facts()["judge"] == found.facts()["base"]  # the base's order is what it was shown
-    assert judge.questions == len(cases) + 100
+    talked_to = (cases.histories.lengths > 0).sum()
+    assert judge.questions == talked_to + 100
+
+
+def test_a_judge_that_counts_nothing_is_judged_too(cases):
+    found = among(reranked(knowing(cases), Blend(judge=0.0)), cases)
+    assert found.facts() == among(reranked(knowing(cases)), cases).facts()
 
 
 def test_silence_is_counted_and_not_judged(cases):
@@ -105,15 +95,14 @@ def test_silence_is_counted_and_not_judged(cases):
         said[candidates[:, 0] % 2 == 0] = np.nan
         return said
 
-    found = among(Judged(random_model(ITEMS, seed=1), Somebody(ask)), cases)
+    found = among(reranked(Somebody(ask)), cases)
     assert 0.2 < found.answered < 0.8
     assert len(found.judge) == len(found.base) < len(cases)
     silent = Somebody(lambda _, candidates: np.full(candidates.shape, np.nan))
-    assert among(Judged(random_model(ITEMS), silent), cases) is None
+    assert among(reranked(silent), cases) is None
 
 
 def test_models_without_a_judge_have_no_candidates(cases):
-    assert not isinstance(random_model(ITEMS), HasJudge)
     assert among(random_model(ITEMS), cases) is None
 
 
@@ -129,6 +118,14 @@ def test_standings_against_a_loop(cases):
         for own in judged[row][candidates[row] == right[row]]
     ]
     assert list(zip(found.better, found.equal, strict=True)) == wanted
+    partly = np.where(candidates % 3 == 0, np.nan, judged)
+    fewer = among_candidates(partly, candidates, right, cases.users.astype(np.int64))
+    assert not (fewer.answers % 3 == 0).any()
+    assert fewer.among.tolist() == [
+        (row % 3 != 0).sum()
+        for row, answer in zip(candidates, right, strict=True)
+        if answer in row and answer % 3
+    ]
 
 
 def test_standings_in_rankings(cases):

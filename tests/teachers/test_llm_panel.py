@@ -1,4 +1,4 @@
-"""Seven language models that put films in order, as somebody recorded them: which of them know anything?
+"""Six language models that put films in order, as somebody recorded them: which of them know anything?
 
 The files are research data that may not be shipped; without them there is nothing to look at.
 """
@@ -26,12 +26,15 @@ def letters(title):
     return " ".join(re.findall(r"[a-z0-9]+", title.lower()))
 
 
+def rows_of(name):
+    """One a user, as recorded; beside them the file holds its settings and means."""
+    record = json.loads((FOLDER / f"{name}.json").read_text())
+    return [row for row in record.values() if isinstance(row, dict) and "candidate_set" in row]
+
+
 def answers(name):
     """Of each user: the candidates, the right one, and which candidates were named, best first."""
-    record = json.loads((FOLDER / f"{name}.json").read_text())
-    for key, row in record.items():
-        if key == "config":
-            continue
+    for row in rows_of(name):
         named = [letters(line) for line in re.findall(r"^\s*\d+[.)]\s*(.*)$", row["predictions_3"], re.M)]  # fmt: skip
         yield [letters(one) for one in row["candidate_set"]], letters(row["ground_truth"]), named
 
@@ -57,17 +60,15 @@ def looked_at(name):
     return standing, scores
 
 
-@pytest.mark.parametrize("name", MODELS)
-def test_ndcg_is_that_of_the_files(name):
-    """Beside what the authors computed; they count an answer that was not named as 0, we as any of the orders left."""
-    record = json.loads((FOLDER / f"{name}.json").read_text())
-    theirs = [row["rec_NDCG@10"] for key, row in record.items() if key != "config"]
+@pytest.mark.parametrize("name", [name for name in MODELS if name != "llama-3-2-1b"])
+def test_ndcg_is_about_that_of_the_files(name):
+    """Where the answer was named it stands alone at its place; there our gain is the one that was written down, but
+    for titles that were found in one way and not in the other (the smallest model writes nearly none in full)."""
+    theirs = [row["rec_NDCG@10"] for row in rows_of(name)]
     standing, _ = looked_at(name)
-    named = standing.ndcg[standing.equal == 0]
-    assert len(standing) == len(theirs) == 152 or len(standing) > 140
-    assert (standing.ndcg >= 0).all()
-    # Whatever stood alone in its place has the very gain that they wrote down.
-    assert named.sum() == pytest.approx(sum(theirs), abs=0.05 * len(theirs))
+    assert len(standing) == len(theirs) == 152
+    ours = standing.ndcg[standing.equal == 0].sum()
+    assert ours / 152 == pytest.approx(np.mean(theirs), abs=0.025)
 
 
 def test_most_of_them_are_near_random():

@@ -88,7 +88,18 @@ def test_silence_is_passed_over():
     random = np.random.default_rng(9)
     orders, merit = presented(random, 10), random.normal(size=(10, 12))
     silent = merit.copy()
-    silent[:4, 2] = np.nan
+    silent[:4] = np.nan
     assert two_orders(merit, silent, *orders).asked == 6
     assert two_orders(merit, np.full_like(merit, np.nan), *orders) is None
     assert two_orders(merit, merit, orders[0], orders[0]) is None
+
+
+def test_candidates_of_which_nothing_was_said_are_as_if_they_had_not_been_there():
+    random = np.random.default_rng(10)
+    orders, (first, second) = presented(random, 40), random.normal(size=(2, 40, 12))
+    partly = second.copy()
+    partly[:, 3::4] = np.nan
+    kept = [column for column in range(12) if column % 4 != 3]
+    alone = [part[:, kept] for part in (first, second, *orders)]
+    assert two_orders(first, partly, *orders) == two_orders(*alone)
+    assert one_order(partly, orders[0]) == one_order(alone[1], alone[2])

@@ -5,43 +5,17 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 from explained import difference, sample_explanation
+from pages import Tags, plain
 
 from recdistill.evaluation.report.explanation import render, save_explanation
 from recdistill.evaluation.report.explanation.figures import leads, quality
 from recdistill.evaluation.report.explanation.tables import pairs, sharpness, terms
 
 TOOL = Path(__file__).parents[3] / "tools" / "chromium.py"
-VOID = {"meta", "link", "br", "path", "img"}
-
-
-class Tags(HTMLParser):
-    """Whether every tag that opens closes, and the text between."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.stack: list[str] = []
-        self.mistakes: list[str] = []
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag, attrs):
-        if tag not in VOID:
-            self.stack.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        pass
-
-    def handle_endtag(self, tag):
-        if tag not in VOID and (not self.stack or self.stack.pop() != tag):
-            self.mistakes.append(tag)
-
-    def handle_data(self, data):
-        self.text += data
 
 
 @pytest.fixture
@@ -49,10 +23,6 @@ def content():
     made = sample_explanation(gain=0.004)
     advice = {"topic": "left", "finding": "Found <b>0.4</b>.", "change": "Set `weight: 2` <now>."}
     return {**made, "advice": [{**advice, "seen": 0.4, "threshold": 0.7}]}
-
-
-def plain(text: str) -> str:
-    return re.sub(r"\s+", " ", text.replace("\u202f", " ").replace("−", "-"))
 
 
 def test_the_page_is_whole_and_asks_nothing_of_the_outside(content):

@@ -7,7 +7,7 @@ import re
 
 import pytest
 from judged import sample_judgement
-from test_explanation_page import Tags, plain
+from pages import Tags, plain
 
 from recdistill.evaluation.report.teachers import render, save_judgement, table
 from recdistill.evaluation.report.teachers.calling import called, random_ones
