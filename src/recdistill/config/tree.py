@@ -23,6 +23,7 @@ from recdistill.settings import Settings
 from recdistill.signals.kinds import SignalKind
 from recdistill.teachers import TeacherConfig, never_says
 from recdistill.teachers.features import StudentFeatures
+from recdistill.teachers.selecting import All, AnySelection
 from recdistill.teachers.speech import LISTS
 from recdistill.teachers.stand_in import hollow, stand_in
 from recdistill.training.options import TrackerName, TrainingConfig
@@ -44,6 +45,8 @@ class RunConfig(Settings):
     teacher: TeacherConfig
     signals: tuple[SignalKind, ...] = Field(min_length=1)
     """What the teacher is asked."""
+    select: AnySelection = Field(default=All(), exclude_if=lambda given: given == All())
+    """About which contexts it is asked; all, unless every question costs."""
     student: StudentConfig = SASRecConfig()
     features: StudentFeatures | None = Field(default=None, exclude_if=lambda given: given is None)
     """What a student's `items` of the kind `vectors` (or `offset`) are made from: texts, or a file of vectors."""

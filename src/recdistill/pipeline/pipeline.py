@@ -31,6 +31,8 @@ from recdistill.training.options import RunOptions
 
 if TYPE_CHECKING:
     from recdistill.pipeline.former import FormerRun
+    from recdistill.pipeline.selecting import Selected
+    from recdistill.signals.carrying import Former
     from recdistill.signals.collection import Signals
     from recdistill.teachers.base import RecommenderBacked
 
@@ -131,6 +133,18 @@ class Pipeline:
         return [*told, *descriptions(settings, dataset)]
 
     @cached_property
+    def said(self) -> Former | None:
+        """What was said in the run from which this one goes on."""
+        return self.former.said(self.dataset) if self.former else None
+
+    @cached_property
+    def selection(self) -> Selected | None:
+        """The contexts that the teacher is asked about; `None` where these are all."""
+        from recdistill.pipeline.selecting import selected
+
+        return selected(self)
+
+    @cached_property
     def signals(self) -> Signals:
         """What the teacher said."""
         from recdistill.signals.collection import Signals
@@ -141,13 +155,20 @@ class Pipeline:
         about = DatasetIdentity(name=dataset.name, fingerprint=dataset.fingerprint)
         asked = [kind.model_dump(mode="json") for kind in kinds]
         who = teacher.identity().model_dump(mode="json")
-        said = self.former.said(dataset) if self.former else None
+        said, selection = self.said, self.selection
         key = stage_key(
-            dataset.fingerprint, who, asked, *([self.spoken(said.signals)] if said else [])
+            dataset.fingerprint,
+            who,
+            asked,
+            *([self.spoken(said.signals)] if said else []),
+            *([selection.identity] if selection else []),
         )
 
         def ask(folder: Path) -> None:
-            found = label(teacher, dataset, folder, kinds, self.run.progress, former=said)
+            chosen = selection.keys if selection else None
+            found = label(
+                teacher, dataset, folder, kinds, self.run.progress, former=said, chosen=chosen
+            )
             if self.former and said:
                 self._tell_carried(self.former, found)
 

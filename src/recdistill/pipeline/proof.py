@@ -49,6 +49,7 @@ def prove(pipeline: Pipeline, folder: Path) -> None:
             *(pipeline.former.sentences(pipeline.signals) if pipeline.former else ()),
             *advice(pipeline.recipe, dataset, pipeline.signals),
             *remarks(pipeline.teacher),
+            *([pipeline.selection.sentence] if pipeline.selection else ()),
             *_sparing(pipeline.teacher.recommender, evaluation.cases.histories),
             *controls(config),
         ],

@@ -122,6 +122,14 @@ def ranks(
             yield rows, trial, _ranks(mixed.masked_fill_(hidden, -torch.inf), answers)
 
 
+def sole_ranks(questions: Questions) -> Float64[np.ndarray, " cases"]:
+    """The rank of each answer, for questions to one member."""
+    found = np.empty(len(questions))
+    for rows, _, some in ranks(questions, [np.ones(1)], [1.0], _MEAN):
+        found[rows] = some.numpy()
+    return found
+
+
 def discounts(ranks: Int64[Tensor, " cases"]) -> Float64[Tensor, " cases"]:
     """The NDCG@10 of cases with one answer each."""
     return torch.where(ranks <= _DEPTH, 1 / torch.log2(1 + ranks.double()), 0.0)

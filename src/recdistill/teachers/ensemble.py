@@ -167,6 +167,10 @@ class EnsembleTeacher(RecommenderBacked):
             ],
             **united.notes,
         }
+        if united.guessing:
+            names = [self.notes["members"][member]["name"] for member in united.guessing]
+            told = f"Near-random on validation, and therefore left out: {', '.join(names)}."
+            self.notes["remarks"] = [*self.notes.get("remarks", ()), told]
 
     def home_of(self, number: int) -> Path | None:
         """The folder of what a member, by its number in the configuration, needs to read other items."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Int64, UInt64
 
 from recdistill.data.contexts import Contexts
 from recdistill.data.dataset import Dataset
@@ -31,8 +31,9 @@ def label(
     progress: Progress | None = None,
     shard_rows: int = SHARD_ROWS,
     former: Former | None = None,
+    chosen: UInt64[np.ndarray, " chosen"] | None = None,
 ) -> Signals:
-    """Ask `teacher` about every distinct context of the training events, and keep what it says.
+    """Ask `teacher` about every distinct context of the training events, or those `chosen`, and keep what it says.
 
     Interrupted at any moment and called again, it goes on: finished shards are kept, every other
     context is asked about once. The result is the same, byte by byte, as without the interruption.
@@ -46,6 +47,8 @@ def label(
         shard_rows: contexts a file; at most so many are asked about again after an interruption.
         former: what was said before; contexts that it knows are not asked about again. Item vectors always are: they
             cost no context.
+        chosen: the keys of the contexts to ask about (see `teachers.selecting`); all others are left out, unless
+            they were said before.
 
     Raises:
         ConfigError: the teacher cannot say one of the kinds, or one is asked twice.
@@ -63,6 +66,8 @@ def label(
         known = former.known(contexts.keys, [*told.values()])
         manifests |= {kind: former.credited(one, known) for kind, one in told.items()}
         contexts = contexts.take(np.flatnonzero(~np.isin(contexts.keys, known)))
+    if chosen is not None:
+        contexts = contexts.take(np.flatnonzero(np.isin(contexts.keys, chosen)))
     writers = {
         kind: SignalWriter.create(into / kind.kind, manifest, shard_rows)
         for kind, manifest in manifests.items()
@@ -83,6 +88,16 @@ def label(
         writer.finish()
     origin = Expectation(_dataset_identity(dataset), teacher.identity())
     return Signals.open(into, origin)
+
+
+def said_before(
+    teacher: Teacher, dataset: Dataset, kinds: Sequence[SignalKind], former: Former
+) -> UInt64[np.ndarray, " known"]:
+    """The keys of the contexts that `label` would take over."""
+    wanted = [
+        _manifest(teacher, dataset, kind) for kind in kinds if not isinstance(kind, ItemVectors)
+    ]
+    return former.known(dataset.contexts().distinct().keys, wanted)
 
 
 def _check(teacher: Teacher, kinds: Sequence[SignalKind]) -> None:

@@ -14,6 +14,7 @@ from recdistill.models.recommender import Recommender
 from recdistill.teachers import calibration
 from recdistill.teachers.combining import AnyCombiner, AnyPool, Gate, Mean, PerContext
 from recdistill.teachers.mixture import Mixture
+from recdistill.teachers.near_random import near_random
 from recdistill.teachers.opinions import Opinions, OpinionsConfig
 from recdistill.teachers.questions import Questions
 from recdistill.teachers.routing import Finding, popularity, route
@@ -27,11 +28,13 @@ class United:
         recommender: all of them as one; those of weight 0 are left out.
         weights: of each member, summing to 1.
         notes: what else was found out.
+        guessing: the members that were left out since they are near-random.
     """
 
     recommender: Recommender
     weights: list[float]
     notes: dict[str, Any] = field(default_factory=dict[str, Any])
+    guessing: list[int] = field(default_factory=list[int])
 
 
 def unite(
@@ -41,22 +44,30 @@ def unite(
     given: Sequence[float] | None,
     combine: AnyCombiner,
 ) -> United:
-    """Weigh the members, as `given` or as validation has it, and put them together."""
+    """Weigh the members, as `given` or as validation has it, and put them together.
+
+    Where nobody gave weights, members that are near-random on validation get none, and no gate hears them.
+    """
+    guessing = near_random(questions) if given is None else []
     if given is None:
-        weights = calibration.weights(questions, temperatures, combine)
+        heard = [member for member in range(len(temperatures)) if member not in guessing]
+        heats = [temperatures[member] for member in heard]
+        found = calibration.weights(questions.of(*heard), heats, combine)
+        weights = _at(heard, found, len(temperatures))
     else:
         weights = [weight / sum(given) for weight in given]
+        heard = [member for member, weight in enumerate(weights) if weight > 0]
     if isinstance(combine, Mean):
-        return United(_mixture(questions.members, temperatures, weights), weights)
+        mixture = _mixture(questions.members, temperatures, weights)
+        return United(mixture, weights, guessing=guessing)
     gate, notes = None, {}
     if isinstance(combine, PerContext):
-        among = [member for member, weight in enumerate(weights) if given is None or weight > 0]
+        among = heard
         gate, finding = _routed(questions, dataset, temperatures, weights, combine, among)
         weights = _at(among, gate.base.tolist(), len(weights)) if gate else weights
         notes = {"gate": finding.model_dump(mode="json"), "remarks": [finding.sentence]}
-    return United(
-        _opinions(questions, dataset, temperatures, weights, combine, gate), weights, notes
-    )
+    opinions = _opinions(questions, dataset, temperatures, weights, combine, gate)
+    return United(opinions, weights, notes, guessing)
 
 
 def _mixture(

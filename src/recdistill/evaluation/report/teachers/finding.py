@@ -40,7 +40,7 @@ def _values(content: Mapping[str, Any], metric: str) -> str:
     own, popular = (number(content, "models", role, metric) for role in (TEACHER, POPULARITY))
     beside = [
         f"popularity has {wording.significant(popular)}" if popular is not None else "",
-        f"{metric_title('ndcg@10')} by chance is {wording.significant(by_chance(content))}",
+        f"chance gives {wording.significant(by_chance(content), 2)}" if metric == "ndcg@10" else "",
     ]
     return f"{metric_title(metric)} {wording.significant(own or 0.0)}, where {' and '.join(filter(None, beside))}"
 

@@ -19,12 +19,20 @@ from recdistill.evaluation.report.reading import (
 from recdistill.evaluation.report.slices import group_label
 from recdistill.evaluation.report.teachers.calling import called
 
+_SMALL = 0.001
+"""Of smaller p-values nothing more is said."""
+
+
+def _p(value: float) -> str:
+    return wording.significant(value, 2) if value >= _SMALL else f"<{_SMALL:g}"
+
+
 _CHANCE = (
     Measure("called", "Called", "By chance first, then by its judge, then beside popularity.", str),
     Measure("auc", "Right above wrong", "How often a right item stands above another; half is guessing.",
             wording.percent),
     Measure("p", "p", "Of standing as far from chance as it does; corrected for how many teachers were judged.",
-            lambda value: wording.significant(value, 2)),
+            _p),
     Measure("calibration_error", "Calibration error",
             "How far its sureness of its best item lies from how often it is right (ECE, 15 bins).", wording.percent),
     Measure("temperature", "Temperature",
