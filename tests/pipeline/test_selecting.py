@@ -44,6 +44,7 @@ def test_a_whole_run_of_few_calls(written, tmp_path):
 
 def test_another_budget_asks_anew_and_leaves_dataset_teacher_and_twin(written, tmp_path):
     path, folder = written({"kind": "random", "contexts": 100}), tmp_path / "run"
+    folder.mkdir()
     first = open_pipeline(path, folder, [], quiet=True)
     first.students  # noqa: B018
     again = open_pipeline(folder, None, ["select.contexts=140"], quiet=True)

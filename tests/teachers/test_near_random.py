@@ -85,8 +85,9 @@ def test_somebody_has_to_speak(dataset, guessing):
 
 
 def test_the_ensemble_says_whom_it_left_out(dataset, knowing, guessing):
-    members = [RecommenderTeacher.around(Popularity.for_dataset(dataset).fit(dataset)) for _ in range(2)]  # fmt: skip
-    members[0]._recommender, members[1]._recommender = knowing, guessing
+    popular = Popularity.for_dataset(dataset).fit(dataset)
+    members = [RecommenderTeacher.around(model) for model in (knowing, popular)]
+    members[1]._recommender = guessing
     teacher = EnsembleTeacher.of(
         members=[{"kind": "recommender", "model": {"kind": "item-knn"}},
                  {"kind": "recommender", "model": {"kind": "popularity"}}],

@@ -159,11 +159,20 @@ def _account(*parts: object) -> dict[str, Any]:
 
 
 def look(pipeline: Pipeline, candidates: Mapping[str, Candidate], at_most: int) -> Panel:
-    """Everything that a judgement is made of; the same cases for all, about `at_most` of them."""
+    """Everything that a judgement is made of; the same cases for all, about `at_most` of them.
+
+    Raises:
+        DataError: teachers that are paid by the question have no case in common.
+    """
     dataset, config = pipeline.dataset, _with_accuracy(pipeline.config.evaluation)
     models = {role: one.model for role, one in candidates.items()}
     questions = Questions.ask(list(models.values()), dataset, at_most)
     cases = questions.cases
+    if not len(cases):
+        raise DataError(
+            "There is no validation case about which all teachers are asked.",
+            "Raise their `sample`, or judge fewer of them at a time.",
+        )
     popular = Popularity.for_dataset(dataset).fit(dataset)
     found = examine(
         {**models, roles.POPULARITY: popular},
