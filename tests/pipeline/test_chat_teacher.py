@@ -89,3 +89,28 @@ def test_vectors_are_refused_while_the_configuration_is_read(configured, tmp_pat
         assert run(["label", config, "--set", "signals=[{kind: item-vectors}]", "--quiet"]) == 2
         assert not server.seen
     assert "who puts candidates in order has none" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_chat_teacher_is_judged_and_asked_about_few_contexts(configured, tmp_path, capsys):
+    """Every question was counted by the server: 30 contexts, a sample of validation, and that once more in another
+    order; the account is the bill."""
+    into = ["--into", str(tmp_path / "run"), "--quiet"]
+    few = ["--set", "select={kind: random, contexts: 30}", "--set", "teacher.sample=8"]
+    with chat_server(knowing) as server:
+        config = configured(server)
+        assert run(["label", config, *into, *few, "--dry-run"]) == 0
+        assert "to label   30 calls" in capsys.readouterr().out
+        assert run(["label", config, *into, *few]) == 0
+        assert len(server.seen) == 30
+        assert run(["teachers", str(tmp_path / "run"), "--json"]) == 0
+        judged = len(server.seen) - 30
+        assert 0 < judged <= 2 * 8
+        found = json.loads(capsys.readouterr().out)
+        assert found["teachers"]["teacher"]["account"]["calls"] == 30 + judged
+        assert run(["teachers", str(tmp_path / "run"), "--quiet"]) == 0
+        assert len(server.seen) - 30 == judged
+    judge = found["teachers"]["teacher"]["candidates"]
+    assert judge["asked"] == found["dataset"]["valid_cases"] <= 8
+    assert set(found["teachers"]) == {"teacher", "teacher/candidates"}
+    assert "latency_p50" not in found["teachers"]["teacher"]["cost"]
+    assert "latency_p50" in found["teachers"]["teacher/candidates"]["cost"]

@@ -27,7 +27,7 @@ def sample_judgement() -> dict[str, Any]:
                     "base": _chance("better than chance", 0.63),
                     "order": {"slope": 0.21, "low": 0.16, "high": 0.26, "agreement": 0.58, "asked": 100, "shown": True},
                 },
-                "account": {"calls": 300, "input_tokens": 240000, "output_tokens": 9000, "money": 0.21,
+                "account": {"calls": 300, "tokens": 249000, "money": 0.21,
                             "named": 6000, "in_catalogue": 5640, "grounded": 0.94},
                 "remarks": ["The judge counts for a third."],
             },

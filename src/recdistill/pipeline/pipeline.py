@@ -129,7 +129,8 @@ class Pipeline:
         made = self._runner.made(self._teacher_key)
         fitted = load_teacher(made, self.dataset) if made else None
         settings, dataset = self.config.teacher, self.dataset
-        told = [line for one in forecasts(settings, dataset, fitted) for line in one.lines]
+        found = forecasts(settings, dataset, fitted, self.config.select.budget)
+        told = [line for one in found for line in one.lines]
         return [*told, *descriptions(settings, dataset)]
 
     @cached_property

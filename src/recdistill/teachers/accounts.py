@@ -12,8 +12,7 @@ class Account:
 
     Attributes:
         calls: requests that were answered.
-        input_tokens: read by the teacher.
-        output_tokens: written by it.
+        tokens: read and written by the teacher.
         money: paid, in the currency of the endpoint's prices.
         seconds: waited for answers.
         named: items that it named.
@@ -21,8 +20,7 @@ class Account:
     """
 
     calls: int | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
+    tokens: int | None = None
     money: float | None = None
     seconds: float | None = None
     named: int | None = None

@@ -32,7 +32,7 @@ class Forecast:
     Attributes:
         who: the model.
         fitting: to find out how much it counts.
-        labelling: to speak about every context.
+        labelling: to speak about every context, or those that are chosen.
         evaluating: calls for comparing it, at most.
     """
 
@@ -53,16 +53,20 @@ class Forecast:
 
 
 def forecasts(
-    config: TeacherConfig, dataset: Dataset, fitted: RecommenderBacked | None = None
+    config: TeacherConfig,
+    dataset: Dataset,
+    fitted: RecommenderBacked | None = None,
+    contexts: int | None = None,
 ) -> list[Forecast]:
     """What each chat model of a teacher would be asked; none where nobody is asked.
 
     With a teacher that is `fitted` already, its candidates are those that it would be asked about, so that what it has
-    answered is known; else they are the popular items, and prompts of about the same length.
+    answered is known; else they are the popular items, and prompts of about the same length. Of the `contexts` that a
+    selection would choose nothing is known but their number.
     """
     known = [(model, False) for model in judges(fitted.recommender)] if fitted else None
     return [
-        _forecast(model, dataset, weigh)
+        _forecast(model, dataset, weigh, contexts)
         for model, weigh in (_imagined(config, dataset) if known is None else known)
         if isinstance(model.judge, ChatJudge)
     ]
@@ -93,12 +97,14 @@ def _imagined(config: TeacherConfig, dataset: Dataset) -> Iterator[tuple[Reranke
         yield Reranked(base, ChatTeacher(config).judge(dataset), settings), config.blend is None
 
 
-def _forecast(model: Reranked, dataset: Dataset, weigh: bool) -> Forecast:
+def _forecast(model: Reranked, dataset: Dataset, weigh: bool, chosen: int | None) -> Forecast:
     judge = model.judge
     assert isinstance(judge, ChatJudge)
     valid, contexts = dataset.valid.histories, dataset.contexts().distinct().histories
     asked = np.flatnonzero(model.about(valid).asked(valid)) if weigh else np.empty(0, np.int64)
     heard = contexts.take(slice(None if model.config.blend.judge else 0))
+    if chosen is not None and chosen < len(heard):
+        heard = heard.take(np.linspace(0, len(heard) - 1, chosen).astype(np.int64))
     sample = len(contexts) if model.config.sample is None else model.config.sample
     return Forecast(
         judge.endpoint.where.model,

@@ -12,9 +12,11 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from recdistill.asking import Answer, Asker, BudgetConfig, EndpointConfig, Ledger, Plan, Request
+from recdistill.asking.ledger import bill
 from recdistill.data.sequences import Sequences
 from recdistill.files import content_hash, read_json, write_json
 from recdistill.progress import Progress
+from recdistill.teachers.accounts import Account
 from recdistill.teachers.listwise.certainty import certainty
 from recdistill.teachers.listwise.orderings import orderings
 from recdistill.teachers.listwise.questions import Form, ListwiseConfig, kept, probe
@@ -160,6 +162,13 @@ class ChatJudge:
         if answer is None or answer.text is None:
             return None
         return read(answer.text, names, self.prompt.lines(order.tolist()))
+
+    def account(self) -> Account:
+        """What its answers cost so far, whichever run asked."""
+        with Ledger(self.endpoint.ledger) as ledger:
+            found = bill(ledger, self.identity())
+        money = found.paid.money if self.endpoint.where.prices else None
+        return Account(calls=found.calls, tokens=found.paid.tokens, money=money)
 
     def identity(self) -> str:
         """A hash of who is asked, what, and of which texts; not of how fast, at what price, or within which budget."""

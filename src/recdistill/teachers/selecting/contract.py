@@ -90,6 +90,11 @@ class Selection(Settings):
     """Which contexts a teacher is asked about."""
 
     @property
+    def budget(self) -> int | None:
+        """How many contexts the teacher is asked about at most; `None` where these are all."""
+        return None
+
+    @property
     def asks(self) -> bool:
         """Whether the teacher himself has to be asked to choose."""
         return False
@@ -104,6 +109,11 @@ class Few(Selection):
 
     contexts: PositiveInt
     """How many contexts the teacher is asked about."""
+
+    @property
+    def budget(self) -> int | None:
+        """So many."""
+        return self.contexts
 
 
 def best(

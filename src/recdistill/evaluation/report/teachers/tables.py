@@ -48,8 +48,7 @@ _COSTS = (
     Measure("seconds_per_case", "To ask", "Seconds a question, many at a time.", wording.duration),
     *MEASURES,
     Measure("calls", "Calls", "Requests that were answered.", wording.count),
-    Measure("input_tokens", "Tokens read", "By the teacher.", lambda value: wording.scaled(value)),
-    Measure("output_tokens", "Tokens written", "By the teacher.", lambda value: wording.scaled(value)),
+    Measure("tokens", "Tokens", "Read and written by the teacher.", lambda value: wording.scaled(value)),
     Measure("money", "Money", "In the currency of the endpoint’s prices.", lambda value: wording.significant(value)),
     Measure("seconds", "Waited", "For answers of the endpoint.", wording.duration),
 )  # fmt: skip
