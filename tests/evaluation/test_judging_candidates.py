@@ -139,3 +139,28 @@ def test_standings_in_rankings(cases):
     hidden = in_ranking(rank_cases(model, cases, RankingOptions(filter_seen=True)), cases)
     seen = [int(cases.targets[row][0]) in cases.histories[row] for row in range(len(cases))]
     assert len(hidden) == len(cases) - sum(seen)
+
+
+class Shuffler(Somebody):
+    """Shows candidates in two orders of its own, and each time prefers what stands first in three places of ten."""
+
+    def in_orders(self, histories, candidates):
+        merit = guess(histories, candidates)
+        found = []
+        for seed in (1, 2):
+            random = np.random.default_rng(seed)
+            places = np.argsort(random.random(candidates.shape), axis=1).astype(np.float64)
+            lazy = random.random(len(candidates)) < 0.3
+            found.append((np.where(lazy[:, None], -places, merit), places))
+        return found[: self.orders]
+
+
+@pytest.mark.parametrize("orders", [1, 2])
+def test_who_chooses_the_orders_tells_them_and_is_asked_nothing_more(cases, orders):
+    judge = Shuffler(guess)
+    judge.orders = orders
+    found = among(reranked(judge), cases)
+    assert judge.questions == (cases.histories.lengths > 0).sum()
+    assert found.order.low < 0.3 < found.order.high
+    assert found.order.shown
+    assert (found.order.agreement is None) == (orders == 1)

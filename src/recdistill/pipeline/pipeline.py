@@ -134,7 +134,7 @@ class Pipeline:
         return [*told, *descriptions(settings, dataset)]
 
     @cached_property
-    def said(self) -> Former | None:
+    def said_before(self) -> Former | None:
         """What was said in the run from which this one goes on."""
         return self.former.said(self.dataset) if self.former else None
 
@@ -156,7 +156,7 @@ class Pipeline:
         about = DatasetIdentity(name=dataset.name, fingerprint=dataset.fingerprint)
         asked = [kind.model_dump(mode="json") for kind in kinds]
         who = teacher.identity().model_dump(mode="json")
-        said, selection = self.said, self.selection
+        said, selection = self.said_before, self.selection
         key = stage_key(
             dataset.fingerprint,
             who,

@@ -62,7 +62,7 @@ def selected(pipeline: Pipeline) -> Selected | None:
     select = pipeline.config.select
     if isinstance(select, All):
         return None
-    teacher, dataset, said = pipeline.teacher, pipeline.dataset, pipeline.said
+    teacher, dataset, said = pipeline.teacher, pipeline.dataset, pipeline.said_before
     key = stage_key(
         dataset.fingerprint,
         select.model_dump(mode="json"),

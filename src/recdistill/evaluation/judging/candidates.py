@@ -4,11 +4,11 @@ shown decide?"""
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Float64, Int64
 
 from recdistill.data.cases import Cases
 from recdistill.data.sequences import Sequences
@@ -17,11 +17,23 @@ from recdistill.models.recommender import Recommender
 from recdistill.teachers.blending import Blend
 from recdistill.teachers.chance import Standing, Verdict, against_chance
 from recdistill.teachers.judging import Judge
-from recdistill.teachers.ordering import OrderBias, spoken, two_orders
+from recdistill.teachers.ordering import OrderBias, one_order, spoken, two_orders
 from recdistill.teachers.reranked import Reranked
 
 ORDERED = 100
 """So many questions are asked in a second order: a judge may be paid by the question."""
+
+
+@runtime_checkable
+class ShowsOrders(Protocol):
+    """A judge that chooses itself in which orders candidates are shown, whatever order it is given."""
+
+    def in_orders(
+        self, histories: Sequences, candidates: Int64[np.ndarray, "rows c"]
+    ) -> list[tuple[Float64[np.ndarray, "rows c"], Float64[np.ndarray, "rows c"]]]:
+        """Of each order: how each candidate was judged (higher is better, NaN where nothing was said), and where it
+        stood."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -103,26 +115,39 @@ def order_bias(
     histories: Sequences,
     candidates: Int64[np.ndarray, "rows c"],
     judged: Float32[np.ndarray, "rows c"],
-    at_most: int = ORDERED,
-    seed: int = 0,
 ) -> OrderBias | None:
-    """Ask a judge the same again, the candidates in a random order.
+    """What the order in which candidates are shown does to the judge's answers.
+
+    A judge that chooses orders itself tells what it was answered to each (`ShowsOrders`); any other is asked again.
 
     Args:
         judge: who is asked.
         histories: the questions.
         candidates: in the order in which they were presented.
         judged: what was said then.
-        at_most: about so many of the answered questions, the first ones.
-        seed: of the order.
     """
-    rows = np.flatnonzero(spoken(judged))[:at_most]
-    count = candidates.shape[1]
-    random = np.random.default_rng(seed)
-    shuffled = np.argsort(random.random((len(rows), count)), axis=1)
-    shown = np.take_along_axis(candidates[rows], shuffled, axis=1)
-    again = judge.judge(histories.take(rows).tail(judge.history).packed(), shown)
+    latest = histories.tail(judge.history)
+    if not isinstance(judge, ShowsOrders):
+        rows = np.flatnonzero(spoken(judged))[:ORDERED]
+        return _asked_again(judge, latest.take(rows).packed(), candidates[rows], judged[rows])
+    rows = np.flatnonzero(histories.lengths > 0)
+    answers = judge.in_orders(latest.take(rows).packed(), candidates[rows])
+    if len(answers) < 2:
+        return one_order(*answers[0]) if answers else None
+    (first, order), (second, other) = answers[:2]
+    return two_orders(first, second, order, other)
+
+
+def _asked_again(
+    judge: Judge,
+    histories: Sequences,
+    candidates: Int64[np.ndarray, "rows c"],
+    judged: Float32[np.ndarray, "rows c"],
+) -> OrderBias | None:
+    """Beside what is answered to the same candidates in a random order."""
+    shuffled = np.argsort(np.random.default_rng(0).random(candidates.shape), axis=1)
+    again = judge.judge(histories, np.take_along_axis(candidates, shuffled, axis=1))
     places = np.argsort(shuffled, axis=1)
     back = np.take_along_axis(again, places, axis=1)
-    first = np.broadcast_to(np.arange(float(count)), places.shape)
-    return two_orders(judged[rows], back, first, places.astype(np.float64))
+    first = np.broadcast_to(np.arange(float(candidates.shape[1])), places.shape)
+    return two_orders(judged, back, first, places.astype(np.float64))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Float64, Int64
 
 from recdistill.asking import Answer, Asker, BudgetConfig, EndpointConfig, Ledger, Plan, Request
 from recdistill.asking.ledger import bill
@@ -74,19 +74,38 @@ class ChatJudge:
         self, histories: Sequences, candidates: Int64[np.ndarray, "rows c"]
     ) -> list[Verdict]:
         """What the model says of each row: judgement, agreement, order bias, and why."""
-        shown = self._shown(histories, candidates)
-        answers = self._ask(self._requests(histories, shown))
-        per = self.config.orderings
         found: list[Verdict] = []
-        for row, orders in enumerate(shown):
-            ballots = [
-                ballot
-                for order, answer in zip(orders, answers[row * per : (row + 1) * per], strict=True)
-                if (ballot := self._ballot(answer, order, candidates[row])) is not None
-            ]
-            found.append(verdict(ballots, per, candidates.shape[1]))
+        for ballots in self._ballots(histories, candidates):
+            said = [ballot for ballot in ballots if ballot is not None]
+            found.append(verdict(said, self.config.orderings, candidates.shape[1]))
             self.tally.judged(found[-1])
         return found
+
+    def in_orders(
+        self, histories: Sequences, candidates: Int64[np.ndarray, "rows c"]
+    ) -> list[tuple[Float64[np.ndarray, "rows c"], Float64[np.ndarray, "rows c"]]]:
+        """The answers to each order in which candidates are shown: how each candidate was judged (higher is better;
+        NaN where the answer was of no use), and where it stood. It asks nothing that `judge` does not ask."""
+        ballots = self._ballots(histories, candidates)
+        nothing = np.full(candidates.shape[1], np.nan)
+        found: list[tuple[Float64[np.ndarray, "rows c"], Float64[np.ndarray, "rows c"]]] = []
+        for order in range(self.config.orderings if ballots else 0):
+            said = [row[order] for row in ballots]
+            judged = np.stack([nothing if one is None else -one.ranks for one in said])
+            places = np.stack([nothing if one is None else one.shown.astype(float) for one in said])
+            found.append((judged, places))
+        return found
+
+    def _ballots(
+        self, histories: Sequences, candidates: Int64[np.ndarray, "rows c"]
+    ) -> list[list[Ballot | None]]:
+        """Of each row, the answer to each order."""
+        shown = self._shown(histories, candidates)
+        answers = iter(self._ask(self._requests(histories, shown)))
+        return [
+            [self._ballot(next(answers), order, candidates[row]) for order in orders]
+            for row, orders in enumerate(shown)
+        ]
 
     def plan(self, histories: Sequences, candidates: Int64[np.ndarray, "rows c"]) -> Plan:
         """What `judge` would cost, without asking."""
