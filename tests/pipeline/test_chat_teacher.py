@@ -102,6 +102,7 @@ def test_a_chat_teacher_is_judged_and_asked_about_few_contexts(configured, tmp_p
         assert "to label   30 calls" in capsys.readouterr().out
         assert run(["label", config, *into, *few]) == 0
         assert len(server.seen) == 30
+        capsys.readouterr()
         assert run(["teachers", str(tmp_path / "run"), "--json"]) == 0
         judged = len(server.seen) - 30
         assert 0 < judged <= 8

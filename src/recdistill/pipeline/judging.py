@@ -58,7 +58,7 @@ class Candidate:
         part: what it is to the run.
         model: through which it speaks.
         seconds: of fitting it, where known.
-        account: of what it said, where it keeps one.
+        teacher: who speaks through it, of a member nobody.
         weight: in the ensemble, of a member.
         remarks: what fitting found out.
     """
@@ -66,7 +66,7 @@ class Candidate:
     part: Part
     model: Recommender
     seconds: float | None = None
-    account: Mapping[str, Any] | None = None
+    teacher: object = None
     weight: float | None = None
     remarks: Sequence[str] = ()
 
@@ -141,15 +141,13 @@ def _own(pipeline: Pipeline) -> dict[str, Candidate]:
     found = {roles.TEACHER: _candidate("teacher", teacher, seconds)}
     weights = {one["name"]: one["weight"] for one in teacher.notes.get("members", ())}
     for name, model in members(teacher.recommender, teacher.notes).items():
-        found[f"{roles.TEACHER}/{name}"] = Candidate(
-            "member", model, account=_account(model), weight=weights.get(name)
-        )
+        found[f"{roles.TEACHER}/{name}"] = Candidate("member", model, weight=weights.get(name))
     return found
 
 
 def _candidate(part: Part, teacher: Any, seconds: float) -> Candidate:
     model, remarks = teacher.recommender, tuple(teacher.notes.get("remarks", ()))
-    return Candidate(part, model, seconds, _account(teacher, model), remarks=remarks)
+    return Candidate(part, model, seconds, teacher, remarks=remarks)
 
 
 def _account(*parts: object) -> dict[str, Any]:
@@ -212,7 +210,7 @@ def _known(
         temperature=heat,
         among=among(one.model, cases),
         cost={**cost, **_costs(one.model, cases, config)},
-        account=one.account or {},
+        account=_account(one.teacher, one.model),  # last: what was asked above counts
         weight=one.weight,
         remarks=one.remarks,
     )
