@@ -187,7 +187,7 @@ class ChatJudge:
         with Ledger(self.endpoint.ledger) as ledger:
             found = bill(ledger, self.identity())
         money = found.paid.money if self.endpoint.where.prices else None
-        return Account(calls=found.calls, tokens=found.paid.tokens, money=money)
+        return Account(calls=found.answers, tokens=found.paid.tokens, money=money)
 
     def identity(self) -> str:
         """A hash of who is asked, what, and of which texts; not of how fast, at what price, or within which budget."""
