@@ -62,7 +62,7 @@ def others(items, count=5):
 
 
 def test_lists_that_know_the_next_item_too_well(world, write, guard):
-    """Forty of sixty lists name it: 67 %, where 40 % would be brilliant."""
+    """Forty of sixty lists name it: 67 %, where 30 % would be brilliant for lists of 5.67 items."""
     _, taken = world
     lists = [
         [*([items[-2]] if user < 40 else []), *others(items)] for user, items in enumerate(taken)
@@ -70,7 +70,7 @@ def test_lists_that_know_the_next_item_too_well(world, write, guard):
     joined = said_lists(world, write, lists)
     _, (finding,) = guard.lists(joined, "allow")
     assert (finding.checked, finding.named, finding.leaks) == (60, 40, True)
-    assert finding.expected == pytest.approx(24)
+    assert finding.expected == pytest.approx(60 * 0.4 * (17 / 30) ** 0.5)
     with pytest.raises(
         DataError, match=r"40 of 60 lists .67%. name what is held out for validation"
     ):
@@ -92,6 +92,19 @@ def test_skill_is_no_leak(world, write, guard):
     assert (finding.named, finding.leaks) == (10, False)
     assert kept is joined
     assert "No leak seen" in str(finding)
+
+
+@pytest.mark.parametrize(("length", "limit"), [(1, 12), (10, 31), (60, 43)])
+def test_short_lists_may_be_right_less_often(world, write, guard, length, limit):
+    """40 % of 60 lists of ten and two deviations: 24 + 7.6; of one, 0.126; of 60 among 200, twice what chance gives."""
+    _, taken = world
+    for right, leaks in ((limit, False), (limit + 1, True)):
+        lists = [
+            [*([items[-2]] if user < right else []), *others(items, length)][:length]
+            for user, items in enumerate(taken)
+        ]
+        _, (finding,) = guard.lists(said_lists(world, write, lists), "allow")
+        assert (finding.named, finding.leaks) == (right, leaks)
 
 
 def test_candidates_that_were_chosen_to_hold_the_answer(world, write, guard):

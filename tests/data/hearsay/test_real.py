@@ -140,8 +140,10 @@ def test_books_from_the_whole_world(titled, version):
     agreeing = names.ways["exact"] + names.ways["normalised"]
     assert 0.06 < agreeing / names.total < 0.1
     assert names.ways["unknown"] > 0.8 * names.total
-    _, (finding,) = at_test(titled).lists(lists, "refuse")
-    assert finding.named < 0.05 * finding.checked
+    # What is in the catalogue at all is a third of the time the very last book: the model had been shown it.
+    _, (finding,) = at_test(titled).lists(lists, "allow")
+    assert finding.leaks
+    assert finding.named > 0.3 * finding.checked
 
 
 def test_interests_of_readers_with_few_books_were_made_from_all_of_them(books):

@@ -26,7 +26,8 @@ from recdistill.data.hearsay.texts import UserTexts
 from recdistill.errors import DataError
 
 PLAUSIBLE: Final = 0.4
-"""The share of lists that may name what comes next: a recommender of a whole catalogue is hardly right more often."""
+"""The share of lists of ten items that may name what comes next: a recommender of a whole catalogue is hardly right more
+often. Of shorter lists it falls with the root of their length, to an eighth of lists of one item."""
 _DEVIATIONS: Final = 2.0
 _SHIFTS: Final = 20
 _EXAMPLES: Final = 3
@@ -117,7 +118,8 @@ class Guard:
     ) -> Finding:
         count, named = int(known.sum()), int(hits[known].sum())
         chance = float(lengths[known].mean()) / self._dataset.num_items if count else 0.0
-        share = min(max(PLAUSIBLE, 2 * chance), 1.0)
+        length = chance * self._dataset.num_items
+        share = min(max(PLAUSIBLE * min(1.0, (length / 10) ** 0.5), 2 * chance), 1.0)
         expected = share * count
         limit = expected + _DEVIATIONS * float(np.sqrt(expected * (1 - share)))
         examples = tuple(f"list {row + 1}" for row in np.flatnonzero(hits)[:_EXAMPLES])
