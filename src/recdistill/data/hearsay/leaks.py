@@ -26,8 +26,8 @@ from recdistill.data.hearsay.texts import UserTexts
 from recdistill.errors import DataError
 
 PLAUSIBLE: Final = 0.4
-"""The share of lists of ten items that may name what comes next: a recommender of a whole catalogue is hardly right more
-often. Of shorter lists it falls with the root of their length, to an eighth of lists of one item."""
+"""The share of lists of ten items that may name what comes next: a recommender of a whole catalogue is hardly right
+more often. Of shorter lists it falls with the root of their length, to an eighth of lists of one item."""
 _DEVIATIONS: Final = 2.0
 _SHIFTS: Final = 20
 _EXAMPLES: Final = 3
