@@ -18,7 +18,7 @@ from recdistill.distill.companions import Member, Teacher
 from recdistill.distill.initialise import TeacherInit
 from recdistill.distill.objectives.layers import paired
 from recdistill.errors import ConfigError
-from recdistill.language.backbone import blocks
+from recdistill.language.blocks import blocks
 from recdistill.models.decoder import Decoder
 from recdistill.models.item_encoders import IdItems
 from recdistill.models.recommender import Recommender, SequenceModel
@@ -114,7 +114,7 @@ def layers(model: SequenceModel) -> nn.ModuleList:
     if isinstance(model, SASRec):
         return model.network.blocks
     if isinstance(model, Decoder):
-        return blocks(model.network.layers)
+        return blocks(model.network.layers)[1]
     raise ConfigError(
         f"`init: {{what: layers}}` copies blocks, and a model of the kind '{model.kind}' has none.",
         f"Kinds that have: {', '.join(sorted(_ALIKE))}.",

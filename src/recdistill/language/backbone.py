@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from recdistill.errors import ConfigError, MissingExtraError
+from recdistill.language.blocks import blocks
 
 _ATTENTION = "recdistill"
 _LISTENER = "recdistill_listener"
@@ -79,14 +80,6 @@ def backbone(made: dict[str, Any]) -> nn.Module:
     return model
 
 
-def blocks(model: nn.Module) -> nn.ModuleList:
-    """The layers of a decoder, in order."""
-    count = int(model.config.num_hidden_layers)  # pyright: ignore[reportArgumentType, reportAttributeAccessIssue]
-    return next(
-        part for part in model.children() if isinstance(part, nn.ModuleList) and len(part) == count
-    )
-
-
 @torch.no_grad()
 def read_weights(model: nn.Module, folder: Path, chosen: Sequence[int]) -> None:
     """Put the weights of the decoder in `folder` into a `backbone` that has its `chosen` layers.
@@ -104,11 +97,10 @@ def read_weights(model: nn.Module, folder: Path, chosen: Sequence[int]) -> None:
             f"The weights of the decoder in {folder} cannot be read: {str(error).splitlines()[0]}",
             "They must be in safetensors format; pickled weights can run code and are not loaded.",
         ) from error
-    own, theirs = blocks(model), blocks(whole)
+    (inside, own), (_, theirs) = blocks(model), blocks(whole)
     for block, number in zip(own, chosen, strict=True):
         block.load_state_dict(theirs[number].state_dict())
     there = whole.state_dict()
-    inside = next(name for name, part in model.named_children() if part is own)
     for name, value in model.state_dict().items():
         if not name.startswith(f"{inside}."):
             value.copy_(there[name])
@@ -128,7 +120,7 @@ def listen(
             `[rows, heads, length, depth]` each, rotary angles applied, shared keys and values repeated.
     """
     ends: list[Callable[[], None]] = []
-    for number, layer in enumerate(blocks(model)):
+    for number, layer in enumerate(blocks(model)[1]):
         ends.append(layer.register_forward_hook(_tell(gave, number)).remove)
         for part in layer.modules():
             if _attends(part):

@@ -21,6 +21,7 @@ from recdistill.data.dataset import Dataset
 from recdistill.data.sequences import Sequences
 from recdistill.data.vocabulary import Vocabulary
 from recdistill.language import backbone, hub
+from recdistill.language.blocks import blocks
 from recdistill.models.dense import Rectangle, rectangles
 from recdistill.models.fitting import fit
 from recdistill.models.internals import Anatomy, Internals
@@ -114,13 +115,11 @@ class DecoderNetwork(nn.Module):
     def anatomy(self) -> Anatomy:
         """What the layers are."""
         config: Any = self.layers.config
-        return Anatomy(
-            len(backbone.blocks(self.layers)), config.hidden_size, config.num_attention_heads
-        )
+        return Anatomy(len(blocks(self.layers)[1]), config.hidden_size, config.num_attention_heads)
 
     def watch(self, seen: Internals) -> Sequence[Callable[[], None]]:
         """Note in `seen` what each layer gives and what its attention meets, packed like everything else."""
-        layers = backbone.blocks(self.layers)
+        _, layers = blocks(self.layers)
         hidden, met = ([[] for _ in layers] for _ in range(2))
 
         def gave(level: int, whole: Tensor) -> None:

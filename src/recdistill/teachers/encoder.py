@@ -15,8 +15,8 @@ from torch.nn.utils.rnn import pad_sequence
 
 from recdistill.errors import ConfigError, MissingExtraError
 from recdistill.files import content_hash, file_sha256
+from recdistill.language.blocks import Layers, keep_layers
 from recdistill.teachers.adapting import adapters
-from recdistill.teachers.adapting.blocks import Layers, keep_layers
 from recdistill.teachers.adapting.memory import in_parts
 from recdistill.teachers.adapting.quiet import quiet
 

@@ -15,7 +15,7 @@ from torch import nn
 from recdistill.data.batches import TrainingBatches
 from recdistill.data.sequences import Sequences
 from recdistill.errors import ConfigError
-from recdistill.teachers.adapting.blocks import keep_layers
+from recdistill.language.blocks import keep_layers
 from recdistill.teachers.adapting.contrastive import (
     ContrastiveLoss,
     in_batch_softmax,

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from recdistill.errors import ConfigError, nearest
+from recdistill.language.blocks import blocks
 from recdistill.teachers.adapting import adapters
-from recdistill.teachers.adapting.blocks import blocks
 from recdistill.teachers.adapting.quiet import quiet
 from recdistill.teachers.adapting.settings import Full, Lora, TopLayers
 

@@ -17,10 +17,10 @@ from recdistill.data.hearsay.settings import TextsAboutItems
 from recdistill.errors import DataError
 from recdistill.files import content_hash
 from recdistill.language import hub
+from recdistill.language.blocks import Layers
 from recdistill.progress import Progress, SilentProgress
 from recdistill.teachers.adapting import adapters
 from recdistill.teachers.adapting.adapting import Lesson
-from recdistill.teachers.adapting.blocks import Layers
 from recdistill.teachers.adapting.pupil import ADAPTATION, WEIGHTS, home
 from recdistill.teachers.adapting.settings import AdaptConfig, Lora, NextTitle
 from recdistill.teachers.describing import DescribingConfig
