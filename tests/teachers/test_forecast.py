@@ -108,7 +108,7 @@ def test_a_judge_that_counts_nothing_is_not_asked(small, configured):
     assert found.labelling.calls == 0
 
 
-def test_descriptions_are_foretold_too(small, tmp_path):
+def test_descriptions_and_profiles_are_foretold_too(small, configured, tmp_path):
     with chat_server(knowing) as server:
         describing = {
             "endpoint": {"base_url": server.url, "model": "m"},
@@ -120,4 +120,7 @@ def test_descriptions_are_foretold_too(small, tmp_path):
         (line,) = module.descriptions(ensemble, small)
         assert not server.seen
     assert f"{len(set(small.items.texts()))} calls (0 of" in line
+        profiles = configured(server, words={"of": "profile"})
+        (told,) = module.descriptions(profiles, small)
+    assert f"up to {len(small.contexts().distinct())} calls more" in told
     assert module.descriptions(teacher_config.validate_python(members[1]), small) == []

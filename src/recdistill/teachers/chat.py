@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from recdistill.asking import BudgetConfig
+from recdistill.data.contexts import Contexts
 from recdistill.data.dataset import Dataset
 from recdistill.errors import DataError
 from recdistill.models.recommender import Recommender
 from recdistill.settings import Settings
+from recdistill.signals.kinds import SignalKind, UserVectors
+from recdistill.signals.shards import Columns
 from recdistill.teachers.candidates import RerankingConfig, RerankingTeacher
+from recdistill.teachers.encoder import TextEncoder
 from recdistill.teachers.endpoints import AnyEndpoint
 from recdistill.teachers.judging import Judge
 from recdistill.teachers.listwise import ChatJudge, Endpoint, ListwiseConfig
 from recdistill.teachers.prompts import Template
 from recdistill.teachers.reranked import Reranked
+from recdistill.teachers.speech import unsayable
+from recdistill.teachers.words import WordsConfig, vectors
 from recdistill.training.options import RunOptions
+
+_VECTORS = "user-vectors"
 
 
 class ChatConfig(RerankingConfig, ListwiseConfig):
@@ -32,10 +42,20 @@ class ChatConfig(RerankingConfig, ListwiseConfig):
     ledger: Path | None = Field(default=None, exclude_if=lambda given: given is None)
     """The file of answers, so that none is paid twice; by default one in the user's cache that all runs share."""
 
+    words: WordsConfig | None = Field(default=None, exclude_if=lambda given: given is None)
+    """What it says in words becomes `user-vectors`; it has none when not given."""
+
+    @model_validator(mode="after")
+    def _asked_why(self) -> Self:
+        if self.words is not None and self.words.of == "rationale" and not self.rationale:
+            raise ValueError("`words: {of: rationale}` needs `rationale: true`, or nobody says why")
+        return self
+
     @property
     def besides(self) -> list[str]:
-        """What the template says."""
-        return [Template.read(self.template).identity]
+        """What the templates say."""
+        named = [self.template, *([self.words.template] if self.words else ())]
+        return [Template.read(name).identity for name in named]
 
     @property
     def asking(self) -> ListwiseConfig:
@@ -55,6 +75,34 @@ class ChatTeacher(RerankingTeacher):
     def name(self) -> str:
         """The model's name at its endpoint."""
         return self.config.endpoint.model
+
+    @property
+    def says(self) -> frozenset[str]:
+        """Lists, and where its words are read, vectors of contexts."""
+        return super().says | ({_VECTORS} if self.config.words else frozenset[str]())
+
+    @property
+    def width(self) -> int:
+        """Of the vectors of its words; 0 if nobody reads them."""
+        return self._reader.width if self.config.words else 0
+
+    @cached_property
+    def _reader(self) -> TextEncoder:
+        assert self.config.words is not None
+        return self.config.words.encoder(RunOptions())
+
+    def speak(self, contexts: Contexts, kinds: Sequence[SignalKind]) -> dict[str, Columns]:
+        """What it says about each context; a context of which it says nothing in words has a vector of zeros."""
+        others = [kind for kind in kinds if not isinstance(kind, UserVectors)]
+        said = super().speak(contexts, others) if others else {}
+        if len(others) < len(kinds):
+            words, model = self.config.words, self.recommender
+            if words is None:
+                raise unsayable(_VECTORS, self.says)
+            assert isinstance(model, Reranked)
+            texts = words.texts(model, contexts.histories)
+            said[_VECTORS] = {"vectors": vectors(self._reader, texts)}
+        return said
 
     def judge(self, dataset: Dataset, run: RunOptions | None = None) -> ChatJudge:
         """Who would judge, with the texts of this dataset.
@@ -78,6 +126,8 @@ class ChatTeacher(RerankingTeacher):
     def _fitted(self, dataset: Dataset, run: RunOptions) -> Recommender:
         self.texts = dataset.items.text_hash(self.config.text)
         self.config.endpoint.key()  # a missing key is told before anything is trained
+        if self.config.words:
+            self.notes["words"] = self._reader.revision
         reranked = super()._fitted(dataset, run)
         assert isinstance(reranked, Reranked)
         assert isinstance(reranked.judge, ChatJudge)

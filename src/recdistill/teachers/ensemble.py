@@ -93,11 +93,15 @@ def never_says(config: TeacherConfig) -> frozenset[str]:
     """Kinds of signal that a teacher of this configuration cannot give, whatever it learns."""
     if isinstance(config, CausalLMConfig):
         return frozenset(() if isinstance(config.speaks, Embedding) else VECTORS)
+    if isinstance(config, ChatConfig) and config.words:
+        return frozenset({"item-vectors"})
     if isinstance(config, RerankingConfig):
         return frozenset(VECTORS)
     if not isinstance(config, EnsembleConfig):
         return frozenset()
-    own = () if isinstance(config.combine, Mean) else VECTORS
+    # An ensemble says what its members score, not what they say in words.
+    wordy = any(isinstance(member, ChatConfig) for member in config.members)
+    own = () if isinstance(config.combine, Mean) and not wordy else VECTORS
     return frozenset(own).union(*map(never_says, config.members))
 
 

@@ -73,9 +73,14 @@ def forecasts(
 
 
 def descriptions(config: TeacherConfig, dataset: Dataset) -> list[str]:
-    """What describing the items would cost, a line for each chat model that a text encoder of the teacher reads."""
+    """What descriptions of items and profiles would cost, a line for each chat model whose texts an encoder reads."""
     if isinstance(config, EnsembleConfig):
         return [line for member in config.members for line in descriptions(member, dataset)]
+    if isinstance(config, ChatConfig) and config.words and config.words.of == "profile":
+        count = len(dataset.contexts().distinct())
+        return [
+            f"{config.endpoint.model}: profiles take up to {count:,} calls more, one a context."
+        ]
     if not isinstance(config, TextEncoderConfig) or config.describing is None:
         return []
     plan = config.describing.plan(dataset.items.texts(config.template))

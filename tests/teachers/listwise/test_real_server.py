@@ -61,7 +61,7 @@ def test_the_official_client_hears_the_same(endpoint, tmp_path):
 
     one, first = judge(endpoint, tmp_path, orderings=1, form="text"), HISTORIES.take(slice(0, 1))
     (request,) = one._requests(first, one._shown(first, CANDIDATES[:1]))
-    (ours,) = one._ask([request])
+    (ours,) = one.ask([request])
     turns = [{"role": turn.role, "content": turn.content} for turn in request.messages]
     with OpenAI(base_url=endpoint.base_url, api_key="none") as client:
         theirs = client.chat.completions.create(

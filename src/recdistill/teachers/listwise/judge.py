@@ -101,7 +101,7 @@ class ChatJudge:
     ) -> list[list[Ballot | None]]:
         """Of each row, the answer to each order."""
         shown = self._shown(histories, candidates)
-        answers = iter(self._ask(self._requests(histories, shown)))
+        answers = iter(self.ask(self._requests(histories, shown)))
         return [
             [self._ballot(next(answers), order, candidates[row]) for order in orders]
             for row, orders in enumerate(shown)
@@ -144,10 +144,11 @@ class ChatJudge:
         """What the endpoint is held to: a schema, if it kept to one in its answer to a short question."""
         if self.config.form != "auto":
             return self.config.form
-        (answer,) = self._ask([probe()])
+        (answer,) = self.ask([probe()])
         return "json-schema" if answer and kept(answer) else "text"
 
-    def _ask(self, requests: Sequence[Request]) -> list[Answer | None]:
+    def ask(self, requests: Sequence[Request]) -> list[Answer | None]:
+        """Answers to any questions, at this judge's expense."""
         with Ledger(self.endpoint.ledger) as ledger:
             return self._asker(ledger).ask(requests, self.progress)
 
