@@ -119,8 +119,8 @@ def test_descriptions_and_profiles_are_foretold_too(small, configured, tmp_path)
         ensemble = teacher_config.validate_python({"kind": "ensemble", "members": members})
         (line,) = module.descriptions(ensemble, small)
         assert not server.seen
-    assert f"{len(set(small.items.texts()))} calls (0 of" in line
         profiles = configured(server, words={"of": "profile"})
         (told,) = module.descriptions(profiles, small)
+    assert f"{len(set(small.items.texts()))} calls (0 of" in line
     assert f"up to {len(small.contexts().distinct())} calls more" in told
     assert module.descriptions(teacher_config.validate_python(members[1]), small) == []

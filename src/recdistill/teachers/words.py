@@ -26,7 +26,7 @@ class WordsConfig(Settings):
     """Which words become `user-vectors` of a chat teacher, and who reads them."""
 
     of: Literal["rationale", "profile"] = "rationale"
-    """Why it ordered the candidates as it did, which costs no call more (it must be asked to say so: `rationale: true`);
+    """Why it ordered the candidates as it did, which costs no call more but must be asked for (`rationale: true`);
     or what the person likes, in two sentences, a call for each context."""
     template: str = "profile"
     """The prompt of profiles: `profile`, or a file of your own (Jinja; blocks `system` and `user`)."""
