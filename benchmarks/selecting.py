@@ -2,11 +2,11 @@
 
     python benchmarks/selecting.py [--size tiny|small|full] [--runs FOLDER] [--threads N] [--seeds N] [KIND …]
 
-`tiny` is a log made on the spot (seconds; it shows that all works, and nothing else); `small` and `full` are MovieLens
-100K by global time, with two budgets and with five. KINDs are selections (`random`, `hardest`, `active`, and `mixed`,
-which shares its budget between effective, similar and incorrect contexts as 1 : 5 : 4); all when none is given. Every
-student hears the same teacher by the same recipe; beside them stand the student that heard it about every context, and
-the one that never heard of it. Interrupted, the next call goes on.
+`tiny` is a log made on the spot (a minute; it shows that all works, nothing else, and is not kept); `small` and `full`
+are MovieLens 100K by global time, with two budgets and with five. KINDs are selections (`random`, `hardest`, `active`,
+and `mixed`, which shares its budget between effective, similar and incorrect contexts as 1 : 5 : 4); all when none is
+given. Every student hears the same teacher by the same recipe; beside them stand the student that heard it about every
+context, and the one that never heard of it. Interrupted, the next call goes on.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from common import ROOT, Claim, finish
+from common import ROOT, Claim, finish, table
 
 from recdistill.config.located import LocatedYaml
 from recdistill.config.tree import RunConfig, load_config, parse_config, to_yaml
@@ -170,12 +170,10 @@ def rows(found: Evaluation, facts: Mapping[str, Any]) -> Iterator[dict[str, Any]
         }
 
 
-def claims(found: Evaluation, facts: Mapping[str, Any], size: str) -> Iterator[Claim]:
+def claims(found: Evaluation, facts: Mapping[str, Any]) -> Iterator[Claim]:
     """What a cleverer choice is worth beside lots, budget by budget."""
     metric = deciding_metric(found.config)
     where = f"{metric} on {found.dataset['name']}, {len(found.rankings[TWIN])} seeds"
-    if size == "tiny":
-        return
     for name in facts:
         kind, _, count = name.rpartition("-")
         lots = f"random-{count}"
@@ -196,9 +194,11 @@ def main() -> None:
         raise SystemExit(f"No selection is called {', '.join(sorted(unknown))}.")
     kinds = given.kinds or list(KINDS)
     found, facts = measured(given.size, kinds, given.runs, given.threads, given.seeds)
-    finish(
-        "selecting", given.size, list(rows(found, facts)), list(claims(found, facts, given.size))
-    )
+    told = list(rows(found, facts))
+    if given.size == "tiny":
+        print(table(told))
+    else:
+        finish("selecting", given.size, told, list(claims(found, facts)))
 
 
 if __name__ == "__main__":
