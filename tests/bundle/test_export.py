@@ -233,7 +233,7 @@ def test_another_datasets_student(tiny_dataset: Dataset) -> None:
 def test_models_without_a_graph_are_refused(tiny_dataset: Dataset) -> None:
     with pytest.raises(BundleError, match="item-knn") as caught:
         export(ItemKNN.for_dataset(tiny_dataset), tiny_dataset, "nowhere")
-    assert caught.value.hint == "Models that can: popularity, sasrec."
+    assert caught.value.hint == "Models that can: decoder, popularity, sasrec."
 
 
 def test_says_what_to_install(

@@ -146,6 +146,7 @@ def test_books_from_the_whole_world(titled, version):
     assert finding.named > 0.3 * finding.checked
 
 
+@pytest.mark.slow
 def test_interests_of_readers_with_few_books_were_made_from_all_of_them(books):
     file = TextsAboutUsers(path="goodreads-llm/user_profiler.log", user_id="uid", text="interest")
     texts = join_user_texts(file, books)
@@ -161,6 +162,7 @@ def test_interests_of_readers_with_few_books_were_made_from_all_of_them(books):
         at_test(books).texts(texts, ItemWords(books), "scrub")
 
 
+@pytest.mark.slow
 def test_preferences_name_the_last_film(films):
     file = TextsAboutUsers(
         path="llm-outputs/ml-100k/user_preferences.json", user_id="@key", text="@value"
