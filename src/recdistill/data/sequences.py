@@ -85,3 +85,8 @@ class Sequences:
         offsets = np.zeros(len(self) + 1, dtype=np.int64)
         np.cumsum(self.lengths, out=offsets[1:])
         return Sequences.from_offsets(self.values[self.places()], offsets)
+
+
+def window_of(history: int) -> int:
+    """The least length at which `Sequences.snapped` leaves the latest `history` items of every row alone."""
+    return -(-4 * history // 3)

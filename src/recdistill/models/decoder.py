@@ -27,14 +27,12 @@ from recdistill.models.fitting import fit
 from recdistill.models.internals import Anatomy, Internals
 from recdistill.models.item_encoders import IdItemsConfig, ItemsConfig, item_encoder
 from recdistill.models.losses import LossConfig, Softmax
-from recdistill.models.prefixes import states
+from recdistill.models.prefixes import remember, states
 from recdistill.models.recommender import SequenceModel
 from recdistill.models.transformer import ByteDropout, Runs
 from recdistill.settings import Settings
 from recdistill.training.options import RunOptions, TrainingConfig
 from recdistill.training.step import TorchBatch
-
-_MEMORY = 0.02  # of the running mean of states, per step
 
 
 class DecoderConfig(Settings):
@@ -98,18 +96,13 @@ class DecoderNetwork(nn.Module):
         parts = [self._through(values, cells) for cells in rectangles(runs, values.device)]
         values = self.norm(self.outward(self.drop(torch.cat(parts)))) if parts else values[:, :0]
         if self.training and len(values):
-            self._remember(values)
+            remember(self.start, values)
         return values
 
     def _through(self, values: Float[Tensor, "positions inner"], cells: Rectangle) -> Tensor:
         """Padding lies behind what it pads, where causal layers do not look."""
         self._cells = cells
         return cells.emptied(self.layers(inputs_embeds=cells.filled(values)).last_hidden_state)
-
-    @torch.no_grad()
-    def _remember(self, values: Float[Tensor, "positions width"]) -> None:
-        """Keep a running mean of the states, the best guess for whom nothing is known of."""
-        self.start.lerp_(values.mean(0).to(self.start.dtype), _MEMORY)
 
     @property
     def anatomy(self) -> Anatomy:

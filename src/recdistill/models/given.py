@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from recdistill.data.contexts import history_keys
 from recdistill.data.dataset import Dataset
 from recdistill.data.encoding import id_keys
-from recdistill.data.sequences import Sequences
+from recdistill.data.sequences import Sequences, window_of
 from recdistill.data.vocabulary import Vocabulary
 from recdistill.errors import RecDistillError
 from recdistill.models.recommender import Recommender
@@ -94,7 +94,7 @@ class Given(Recommender):
     @property
     def window(self) -> int:
         """Long enough that trimming leaves the items by which a context is known."""
-        return -(-4 * self.config.history // 3)
+        return window_of(self.config.history)
 
     @torch.no_grad()
     def states(self, histories: Sequences) -> Float[Tensor, "rows width"]:

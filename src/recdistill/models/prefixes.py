@@ -15,6 +15,7 @@ from recdistill.models.recommender import SequenceModel
 from recdistill.training.step import TorchBatch
 
 _POSITIONS_AT_ONCE = 16_384
+_MEMORY = 0.02  # of the running mean of states, per step
 
 
 @torch.no_grad()
@@ -36,6 +37,12 @@ def states(
         found[torch.from_numpy(rows).to(found.device)] = after
     network.train(training)
     return found
+
+
+@torch.no_grad()
+def remember(start: Float[Tensor, " width"], states: Float[Tensor, "positions width"]) -> None:
+    """Keep in `start` a running mean of the states, the best guess for whom nothing is known of."""
+    start.lerp_(states.mean(0).to(start.dtype), _MEMORY)
 
 
 def _passes(

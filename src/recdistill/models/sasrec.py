@@ -19,14 +19,12 @@ from recdistill.models.fitting import fit
 from recdistill.models.item_encoders import IdItemsConfig, ItemsConfig, item_encoder
 from recdistill.models.losses import LossConfig, Softmax
 from recdistill.models.outcomes import OutcomeHeads, Outcomes, names_of
-from recdistill.models.prefixes import states
+from recdistill.models.prefixes import remember, states
 from recdistill.models.recommender import SequenceModel
 from recdistill.models.transformer import Block, ByteDropout, Runs
 from recdistill.settings import Settings
 from recdistill.training.options import RunOptions, TrainingConfig
 from recdistill.training.step import TorchBatch
-
-_MEMORY = 0.02  # of the running mean of states, per step
 
 
 class SASRecConfig(Settings):
@@ -95,13 +93,8 @@ class SASRecNetwork(nn.Module):
             values = block(values, runs, turn)
         values = self.norm(values)
         if self.training and len(values):
-            self._remember(values)
+            remember(self.start, values)
         return values
-
-    @torch.no_grad()
-    def _remember(self, values: Float[Tensor, "positions width"]) -> None:
-        """Keep a running mean of the states, the best guess for whom nothing is known of."""
-        self.start.lerp_(values.mean(0).to(self.start.dtype), _MEMORY)
 
 
 class LearnedPlaces(nn.Module):

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from jaxtyping import Float, Float64, UInt8
 from torch import Tensor
 
 from recdistill.data.sequences import Sequences
+from recdistill.errors import CheckpointError
+from recdistill.files import read_json
 from recdistill.models.recommender import Recommender
+from recdistill.settings import Settings
+
+Written = TypeVar("Written", bound=Settings)
 
 
 def widest(members: Sequence[Recommender]) -> int | None:
@@ -44,6 +50,20 @@ def apart(
 def letters(text: str) -> UInt8[Tensor, " letters"]:
     """A text as a buffer: what was learned depends on how it is put together, and one hash covers both."""
     return torch.tensor(list(text.encode()), dtype=torch.uint8)
+
+
+def read_settings(kind: type[Written], path: Path, what: str) -> Written:
+    """The settings that were written to `path`; refusals call their owner `what`.
+
+    Raises:
+        CheckpointError: they are missing or damaged.
+    """
+    try:
+        return kind.model_validate(read_json(path))
+    except (OSError, ValueError) as error:
+        raise CheckpointError(
+            f"{what} {path.parent} cannot be read: {error}.", "Fit the teacher again."
+        ) from error
 
 
 def save_members(members: Sequence[Recommender], folder: Path) -> None:

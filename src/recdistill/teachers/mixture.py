@@ -12,13 +12,14 @@ from torch import Tensor, nn
 
 from recdistill.data.dataset import Dataset
 from recdistill.data.sequences import Sequences
-from recdistill.errors import CheckpointError, RecDistillError
-from recdistill.files import read_json, write_json
+from recdistill.errors import RecDistillError
+from recdistill.files import write_json
 from recdistill.models.recommender import Recommender
 from recdistill.settings import Settings
 from recdistill.teachers.members import (
     apart,
     load_members,
+    read_settings,
     save_members,
     side_by_side,
     state_types,
@@ -132,10 +133,5 @@ class Mixture(Recommender):
             CheckpointError: it is missing or damaged.
         """
         folder = Path(folder)
-        try:
-            config = MixtureConfig.model_validate(read_json(folder / cls.RECORD))
-        except (OSError, ValueError) as error:
-            raise CheckpointError(
-                f"The mixture {folder} cannot be read: {error}.", "Fit the teacher again."
-            ) from error
+        config = read_settings(MixtureConfig, folder / cls.RECORD, "The mixture")
         return cls(load_members(folder, len(config.scales)), list(config.scales))

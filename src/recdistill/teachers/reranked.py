@@ -16,15 +16,15 @@ from torch import Tensor, nn
 
 from recdistill.data.dataset import Dataset
 from recdistill.data.encoding import id_keys
-from recdistill.data.sequences import Sequences
-from recdistill.errors import CheckpointError, RecDistillError
-from recdistill.files import read_json, write_json
+from recdistill.data.sequences import Sequences, window_of
+from recdistill.errors import RecDistillError
+from recdistill.files import write_json
 from recdistill.models.best import best
 from recdistill.models.recommender import Recommender
 from recdistill.settings import Settings
 from recdistill.teachers.blending import Blend, redistributed
 from recdistill.teachers.judging import Judge, load_judge, save_judge
-from recdistill.teachers.members import apart, letters, side_by_side, state_types
+from recdistill.teachers.members import apart, letters, read_settings, side_by_side, state_types
 from recdistill.teachers.sampling import Sampled, keys
 from recdistill.teachers.speech import score_blocks
 from recdistill.training.options import RunOptions, TrainingConfig
@@ -94,7 +94,7 @@ class Reranked(Recommender):
     def window(self) -> int | None:
         """Long enough for the base, and for what the judge sees of a history that was `trimmed`."""
         window = self.base.window
-        return None if window is None else max(window, -(-4 * self.judge.history // 3))
+        return None if window is None else max(window, window_of(self.judge.history))
 
     def about(self, histories: Sequences) -> Reranked:
         """The same model, whose judge is asked about no more than `config.sample` of `histories`."""
@@ -219,13 +219,7 @@ class Reranked(Recommender):
             CheckpointError: it is missing or damaged.
         """
         folder = Path(folder)
-        try:
-            config = RerankedConfig.model_validate(read_json(folder / cls.RECORD))
-        except (OSError, ValueError) as error:
-            raise CheckpointError(
-                f"The recommender with a judge {folder} cannot be read: {error}.",
-                "Fit the teacher again.",
-            ) from error
+        config = read_settings(RerankedConfig, folder / cls.RECORD, "The recommender with a judge")
         return cls(Recommender.load(folder / _BASE), load_judge(folder / _JUDGE), config)
 
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from recdistill.data.columns import ITEM
 from recdistill.data.dataset import Dataset
-from recdistill.data.sequences import Sequences
+from recdistill.data.sequences import Sequences, window_of
 from recdistill.data.tables import write_parquet
 from recdistill.data.vocabulary import Vocabulary
 from recdistill.errors import CheckpointError, RecDistillError
@@ -84,7 +84,7 @@ class Grounded(Recommender):
     @property
     def window(self) -> int | None:
         """Long enough for what the model is told of a history that was `trimmed`."""
-        return -(-4 * self.voice.config.history // 3)
+        return window_of(self.voice.config.history)
 
     def again(self, **changed: float) -> Grounded:
         """The same with other settings; what the model says of a history stays what it is."""

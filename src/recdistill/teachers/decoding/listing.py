@@ -12,9 +12,9 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from recdistill.data.dataset import Dataset
-from recdistill.data.sequences import Sequences
-from recdistill.errors import CheckpointError, RecDistillError
-from recdistill.files import read_json, write_json
+from recdistill.data.sequences import Sequences, window_of
+from recdistill.errors import RecDistillError
+from recdistill.files import write_json
 from recdistill.models.recommender import Recommender
 from recdistill.settings import Settings
 from recdistill.teachers.decoding.beam import Lists, ranked
@@ -23,6 +23,7 @@ from recdistill.teachers.members import (
     apart,
     letters,
     load_members,
+    read_settings,
     save_members,
     side_by_side,
     state_types,
@@ -84,7 +85,7 @@ class Listing(Recommender):
     def window(self) -> int | None:
         """Long enough for the other, and for what the model is told of a history that was `trimmed`."""
         window = self.rest.window
-        return None if window is None else max(window, -(-4 * self.voice.config.history // 3))
+        return None if window is None else max(window, window_of(self.voice.config.history))
 
     @torch.no_grad()
     def states(self, histories: Sequences) -> Float64[Tensor, "rows width"]:
@@ -171,12 +172,7 @@ class Listing(Recommender):
             CheckpointError: it is missing or damaged, or the language model's files are others.
         """
         folder = Path(folder)
-        try:
-            config = ListingConfig.model_validate(read_json(folder / cls.RECORD))
-        except (OSError, ValueError) as error:
-            raise CheckpointError(
-                f"The listing {folder} cannot be read: {error}.", "Fit the teacher again."
-            ) from error
+        config = read_settings(ListingConfig, folder / cls.RECORD, "The listing")
         return cls(load_members(folder, 1)[0], Voice.load(folder / _VOICE), config)
 
 
