@@ -29,8 +29,7 @@ def made(folder: Path, **settings: Any) -> Decoder:
     torch.manual_seed(1)
     config = DecoderConfig(model=str(folder), width=8, history=6, **settings)
     model = Decoder(config, ITEMS)
-    _, chosen = backbone.architecture(folder, config.layers)
-    backbone.read_weights(model.network.layers, folder, chosen)
+    backbone.read_weights(model.network.layers, folder, config.layers)
     model.network.start.fill_(0.5)
     model.network.eval()
     return model

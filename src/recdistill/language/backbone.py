@@ -19,10 +19,8 @@ _ATTENTION = "recdistill"
 _LISTENER = "recdistill_listener"
 
 
-def architecture(
-    folder: Path, layers: Sequence[int] | int | None
-) -> tuple[dict[str, Any], list[int]]:
-    """How a decoder with only some of its layers is made, as plain data, and which layers these are.
+def architecture(folder: Path, layers: Sequence[int] | int | None) -> dict[str, Any]:
+    """How a decoder with only some of its layers is made, as plain data.
 
     Words are left out, and so is dropout: whoever uses the layers has items and a rate of their own.
 
@@ -36,9 +34,7 @@ def architecture(
     """
     config = _config(folder)
     there = int(config.num_hidden_layers)
-    chosen = list(
-        range(there if layers is None else layers) if not isinstance(layers, Sequence) else layers
-    )
+    chosen = kept(layers, there)
     if not chosen or max(chosen) >= there or min(chosen) < 0:
         raise ConfigError(
             f"The decoder in {folder} has {there} layers; `layers` asks for {layers}.",
@@ -53,7 +49,14 @@ def architecture(
         made.pop(name, None)
     words = {"vocab_size": 1, "pad_token_id": None, "bos_token_id": None, "eos_token_id": None}
     layers_name = config.attribute_map.get("num_hidden_layers", "num_hidden_layers")
-    return made | words | {layers_name: len(chosen)}, chosen
+    return made | words | {layers_name: len(chosen)}
+
+
+def kept(layers: Sequence[int] | int | None, there: int) -> list[int]:
+    """Which layers of `there` are meant: those named, so many of the first, or all."""
+    if isinstance(layers, Sequence):
+        return list(layers)
+    return list(range(there if layers is None else layers))
 
 
 def backbone(made: dict[str, Any]) -> nn.Module:
@@ -81,8 +84,8 @@ def backbone(made: dict[str, Any]) -> nn.Module:
 
 
 @torch.no_grad()
-def read_weights(model: nn.Module, folder: Path, chosen: Sequence[int]) -> None:
-    """Put the weights of the decoder in `folder` into a `backbone` that has its `chosen` layers.
+def read_weights(model: nn.Module, folder: Path, layers: Sequence[int] | int | None) -> None:
+    """Put the weights of the decoder in `folder` into a `backbone` that has these of its `layers`.
 
     Raises:
         ConfigError: the folder holds no weights in safetensors format.
@@ -98,7 +101,7 @@ def read_weights(model: nn.Module, folder: Path, chosen: Sequence[int]) -> None:
             "They must be in safetensors format; pickled weights can run code and are not loaded.",
         ) from error
     (inside, own), (_, theirs) = blocks(model), blocks(whole)
-    for block, number in zip(own, chosen, strict=True):
+    for block, number in zip(own, kept(layers, len(theirs)), strict=True):
         block.load_state_dict(theirs[number].state_dict())
     there = whole.state_dict()
     for name, value in model.state_dict().items():

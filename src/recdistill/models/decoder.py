@@ -151,7 +151,7 @@ class Decoder(SequenceModel):
         """Its layers are untrained; `for_dataset` reads them."""
         super().__init__(config, vocabulary)
         if config.architecture is None:
-            made, _ = backbone.architecture(_folder(config), config.layers)
+            made = backbone.architecture(_folder(config), config.layers)
             self.config = config.model_copy(update={"architecture": made})
         assert self.config.architecture is not None
         encoder = item_encoder(config.items, len(vocabulary), config.width)
@@ -166,9 +166,7 @@ class Decoder(SequenceModel):
             ConfigError: there is no such language model, or it has not so many layers.
         """
         made = super().for_dataset(dataset, seed=seed, **config)
-        folder = _folder(made.config)
-        _, chosen = backbone.architecture(folder, made.config.layers)
-        backbone.read_weights(made.network.layers, folder, chosen)
+        backbone.read_weights(made.network.layers, _folder(made.config), made.config.layers)
         return made
 
     @property
