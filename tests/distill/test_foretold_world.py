@@ -61,6 +61,7 @@ def wrong(model: SASRec, nature: SASRec, world) -> float:
     return rmse(told.astype(np.float64), true.astype(np.float64))
 
 
+@pytest.mark.slow  # three trainings in a world that is known
 def test_what_nobody_rated_is_learned_from_who_knows(world, nature):
     errors = {}
     for name, more in {

@@ -124,7 +124,7 @@ def test_what_a_term_learns_beside_the_student_is_fitted_first(student, tiny_dat
     source = TrainingBatches(tiny_dataset.train.histories, 10, 64, seed=0)
     batch = TorchBatch.of(source.batch(0, 0))
     loss = _alone(Align(distance="mse"), student, tiny_dataset, heard)
-    _settle(loss, [batch], MOMENT, 1500)
+    _settle(loss, [batch], MOMENT, 600)
     items = torch.cat([batch.items, batch.targets]).unique()
     held = student.item_table()[items].detach()
     design = torch.cat([held, torch.ones(len(held), 1)], dim=1).double().numpy()

@@ -45,6 +45,7 @@ def quality(taught, recipe) -> float:
     return validation(student, books)()
 
 
+@pytest.mark.slow  # three trainings on few labels
 def test_few_labels_go_further_with_signals_from_elsewhere(taught):
     """At every context and at the ends of histories; the untaught student has the same tenth of the labels."""
     recipes = {

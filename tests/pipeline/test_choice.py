@@ -126,6 +126,7 @@ def test_the_recipe_that_was_chosen_runs_by_itself(chosen):
     assert open_pipeline(chosen, None, [], quiet=True).recipe == found
 
 
+@pytest.mark.slow  # a whole search
 def test_a_teacher_that_cannot_help_is_not_listened_to(tiny, tmp_path):
     """A teacher of one step is worse than its student: whatever is chosen, nothing is lost."""
     weak = tiny["teacher"] | {"training": {"epochs": 1, "batch_size": 4096}}

@@ -104,6 +104,7 @@ def test_other_vectors_are_other_students_of_the_same_teacher(settings, images, 
     assert not any(outcome.made for outcome in third.outcomes.values())
 
 
+@pytest.mark.slow  # a run with texts, and one with each other's
 def test_a_student_reads_texts_as_well_and_permuting_them_takes_most_of_it(
     settings, tiny_encoder, tmp_path, monkeypatch
 ):
