@@ -266,7 +266,8 @@ class Endpoint:
         path, _, query = call.path.removeprefix("/v1/").partition("?")
         fault = self.planned_fault(f"{call.method} {path.split('/')[0]}")
         if fault and fault != "lost":
-            return await send(writer, int(fault), error(f"no luck: {fault}"))
+            told = error(f"no luck: {fault}")
+            return await send(writer, int(fault[:3]), told, REASONS.get(fault))
         told = self.managed(call.method, path.split("/"), query, call)
         if fault == "lost":  # done, but nobody hears of it
             abort(writer)

@@ -7,6 +7,7 @@ from billed import BillingServer, assert_bills_agree, request, requests
 
 from recdistill.asking import Asker, BatchConfig, BudgetConfig, Ledger
 from recdistill.asking.batching import RemoteBatches, batching
+from recdistill.asking.ledger import bill
 from recdistill.errors import EndpointError
 
 BATCH = BatchConfig(size=10, poll_seconds=0.02)
@@ -149,3 +150,53 @@ def test_a_budget_bounds_batches(server, ledger) -> None:
     assert 2_500 // asker.plan([request("question 99")]).at_most.tokens < answered < 40
     assert asker.bill().paid.tokens <= 2_500
     assert_bills_agree(ledger, server.about(requests(40), endpoint))
+
+
+def submitted_and_left(server: BillingServer, ledger: Ledger, monkeypatch) -> None:
+    """A run submits a batch of eight and dies."""
+    with monkeypatch.context() as crash:
+        crash.setattr(RemoteBatches, "look", dies)
+        with pytest.raises(KeyboardInterrupt):
+            Asker(server.endpoint(batch=BATCH), ledger).ask(requests(8))
+
+
+@pytest.mark.parametrize("settings", [None, BATCH], ids=["one by one", "in batches"])
+@pytest.mark.parametrize("fault", ["GET batches:404:1", "GET batches:410:1", "GET files:404:1"])
+def test_a_batch_that_vanished_blocks_nobody(ledger, monkeypatch, fault, settings) -> None:
+    """The batch, or its results, are not kept any more: perhaps it was charged, and its questions are asked again."""
+    monkeypatch.setattr(batching, "LISTED_AFTER", 0.2)
+    with BillingServer(batch_faults=fault, batch_looks=0) as server:
+        submitted_and_left(server, ledger, monkeypatch)
+        asker = Asker(server.endpoint(batch=settings), ledger)
+        assert all(answer.text for answer in asker.ask(requests(8)))
+        assert created(server) == (1 if settings is None else 2)
+        assert asker.ask(requests(8))
+        assert asker.bill().answers == 8
+    everybody = bill(ledger)
+    assert (everybody.answers, everybody.lost, everybody.maybe.calls) == (8, 8, 8)
+
+
+def test_a_young_batch_that_is_not_known_everywhere_yet_is_waited_for(ledger) -> None:
+    with BillingServer(batch_faults="GET batches:404:2", batch_looks=0) as server:
+        asker = Asker(server.endpoint(batch=BATCH), ledger)
+        assert all(answer.text for answer in asker.ask(requests(5)))
+        assert created(server) == 1
+        assert asker.bill().lost == 0
+
+
+def test_a_batch_that_nobody_can_list_was_never_created(ledger, monkeypatch) -> None:
+    """An endpoint takes files and knows no batches."""
+    monkeypatch.setattr(batching, "LISTED_AFTER", 0.2)
+    with BillingServer(batch_faults="POST batches:404:1,GET batches:404:2") as server:
+        with pytest.raises(EndpointError, match="turns requests away"):
+            Asker(server.endpoint(batch=BATCH), ledger).ask(requests(3))
+        assert all(answer.text for answer in Asker(server.endpoint(), ledger).ask(requests(3)))
+    assert bill(ledger).lost == 0
+
+
+@pytest.mark.parametrize("path", ["POST files", "GET batches"])
+def test_who_is_sent_away_for_a_day_does_not_wait_for_a_batch(ledger, path) -> None:
+    with BillingServer(batch_faults=f"{path}:429-far:1") as server:
+        with pytest.raises(EndpointError, match="wants no requests for 86,400 s"):
+            Asker(server.endpoint(batch=BATCH), ledger).ask(requests(3))
+        assert all(answer.text for answer in Asker(server.endpoint(), ledger).ask(requests(3)))

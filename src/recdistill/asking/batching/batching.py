@@ -21,7 +21,7 @@ from recdistill.asking.round import Done
 from recdistill.errors import EndpointError
 
 LISTED_AFTER = 60.0
-"""Seconds after which a batch that an endpoint does not list was never created."""
+"""Seconds after which a batch that an endpoint does not know was never created, or is gone."""
 _FIRST_LOOK = 1.0
 """Seconds until a batch is looked at again, at first; small ones are soon done."""
 _OVER = ("completed", "expired", "cancelled")
@@ -127,6 +127,8 @@ class Batching:
 
     async def _is_over(self, batch: Batch) -> bool:
         told = await self._remote.look(str(batch.remote))
+        if told is None:
+            return self._is_gone(batch)
         if told.get("status") == "failed":
             why = str(told.get("errors"))
             self._batches.close(batch, "unsent", why)
@@ -135,6 +137,13 @@ class Batching:
         if over:
             await self._bring_home(batch, told)
         return over
+
+    def _is_gone(self, batch: Batch) -> bool:
+        """Give up a batch that the endpoint knows nothing of, unless it is too young to be known everywhere."""
+        gone = time.time() > batch.made_at + LISTED_AFTER
+        if gone:
+            self._batches.close(batch, "lost", "the endpoint knows nothing of the batch any more")
+        return gone
 
     async def _bring_home(self, batch: Batch, told: Any) -> None:
         lines = [

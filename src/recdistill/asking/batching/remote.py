@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 
 from recdistill.asking.answers import read
 from recdistill.asking.endpoint import BatchConfig, EndpointConfig
-from recdistill.asking.health import refused, unreachable
+from recdistill.asking.health import PATIENCE, refused, sent_away, unreachable
 from recdistill.asking.retries import Verdict, backoff, verdict
 from recdistill.asking.wire import LostError, UnreachedError, Wire
 
 OURS = "recdistill_batch"
 """Where the metadata of a batch hold our key."""
 _LONGEST_FILE = 2**30
+_GONE = {404, 410}
 _PAGE = "100"
 T = TypeVar("T")
 
@@ -26,6 +27,10 @@ class PassingError(Exception):
     def __init__(self, status: int, left_alone: float) -> None:
         super().__init__(f"HTTP {status}")
         self.left_alone = left_alone
+
+
+class GoneError(Exception):
+    """What was looked for is not there: it expired, was deleted, or never was."""
 
 
 class RemoteBatches:
@@ -67,22 +72,31 @@ class RemoteBatches:
         """The id of the batch that carries our `key`, if there is one."""
         return await self._patiently(lambda: self._find(key))
 
-    async def look(self, remote: str) -> Mapping[str, Any]:
-        """How a batch is getting on: `status`, `output_file_id`, `error_file_id`, …"""
-        return await self._patiently(lambda: self._told("GET", f"/batches/{remote}"))
+    async def look(self, remote: str) -> Mapping[str, Any] | None:
+        """How a batch is getting on: `status`, `output_file_id`, `error_file_id`, …; None where there is none."""
+        try:
+            return await self._patiently(lambda: self._told("GET", f"/batches/{remote}"))
+        except GoneError:
+            return None
 
     async def lines(self, file: str | None) -> list[dict[str, Any]]:
-        """The lines of a result file, those that can be read."""
+        """The lines of a result file, those that can be read; none of a file that is not kept any more."""
         if not file:
             return []
         path = f"/files/{file}/content"
-        body = await self._patiently(lambda: self._once("GET", path, longest=_LONGEST_FILE))
+        try:
+            body = await self._patiently(lambda: self._once("GET", path, longest=_LONGEST_FILE))
+        except GoneError:
+            return []
         return [line for line in map(_object, body.splitlines()) if line]
 
     async def _find(self, key: str) -> str | None:
         after: dict[str, str] = {}
         while True:
-            page = await self._told("GET", "/batches", params={"limit": _PAGE, **after})
+            try:
+                page = await self._told("GET", "/batches", params={"limit": _PAGE, **after})
+            except GoneError:  # an endpoint that lists no batches has none
+                return None
             batches = page.get("data") or []
             for batch in batches:
                 if (batch.get("metadata") or {}).get(OURS) == key:
@@ -97,7 +111,11 @@ class RemoteBatches:
     async def _once(self, method: str, path: str, **parts: Any) -> bytes:
         reply = await self._wire.call(method, path, **parts)
         if verdict(reply.status, reply.body) is Verdict.AGAIN:
+            if reply.left_alone > PATIENCE:
+                raise sent_away(self._endpoint, reply.left_alone)
             raise PassingError(reply.status, reply.left_alone)
+        if method == "GET" and reply.status in _GONE:
+            raise GoneError
         if reply.status >= 300:
             raise refused(self._endpoint, reply.status, read(path, reply.status, reply.body).error)
         return reply.body
