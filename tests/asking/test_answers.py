@@ -58,6 +58,7 @@ def test_refusals(message, more, refusal) -> None:
         (200, spoken({"content": None, "tool_calls": []}), "no text in it"),
         (200, b'{"error": {"message": "overloaded", "code": 502}}', "HTTP 200: overloaded"),
         (400, b'{"error": {"message": "too long"}}', "HTTP 400: too long"),
+        (400, b'[{"error": {"message": "too long"}}]', "HTTP 400: too long"),
         (400, b'{"error": "too long"}', "HTTP 400: too long"),
         (422, b'{"detail": [1]}', "HTTP 422: '{\"detail\": [1]}'"),
         (400, b'{"error": {"message": "\\u001b[2Jgone\\n"}}', "HTTP 400:  [2Jgone "),

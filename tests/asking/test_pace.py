@@ -37,6 +37,16 @@ def test_requests_are_spread_over_the_minute(own_server, ledger) -> None:
     assert len(own_server.lines()) == 21
 
 
+def test_what_is_sent_again_keeps_to_the_pace_too(own_server, ledger) -> None:
+    """Every question fails once: twenty requests, nineteen gaps of 60 / 600 s."""
+    endpoint = own_server.endpoint(concurrency=10, requests_per_minute=600, backoff=0.001)
+    began = time.monotonic()
+    answers = Asker(endpoint, ledger).ask([request(f"[[500 x1]] {one}") for one in range(10)])
+    assert time.monotonic() - began >= 1.9
+    assert all(answer.text for answer in answers)
+    assert len(own_server.lines()) == 20
+
+
 def test_the_pace_is_kept_from_one_asking_to_the_next() -> None:
     endpoint = EndpointConfig(base_url="http://h/v1", model="kept pace", requests_per_minute=120)
     began = time.monotonic()
@@ -162,6 +172,44 @@ def test_a_date_is_read_by_our_clock_where_the_endpoint_shows_none() -> None:
 )
 def test_what_statuses_mean(statuses, judged) -> None:
     assert {verdict(status, b"") for status in statuses} == {judged}
+
+
+GEMINI = b"""[{
+  "error": {
+    "code": 400,
+    "message": "API key not valid. Please pass a valid API key.",
+    "status": "INVALID_ARGUMENT",
+    "details": [{"@type": "type.googleapis.com/google.rpc.ErrorInfo", "reason": "API_KEY_INVALID"}]
+  }
+}]"""
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        GEMINI,
+        b'{"error": {"message": "Incorrect API key provided: [secret].", "code": "invalid_api_key"}}',
+        b'{"error":{"message":"Please provide an API key."}}',
+        b'{"error": {"message": "denied", "code": "invalid_api_key"}}',
+    ],
+)
+def test_a_400_about_the_key_is_about_every_question(body) -> None:
+    assert verdict(400, body) is Verdict.STOP
+    assert verdict(200, body) is Verdict.ANSWER
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"error": {"message": "The longest context is 512 tokens."}}',
+        b'{"error": {"message": "[(missing, (body), API key not valid: a thriller)]"}}',
+        rb'{"error": {"message": "unreadable: {\"message\": \"API key not valid\"}"}}',
+        b"",
+    ],
+)
+def test_a_400_about_one_question_is_about_that_one(body) -> None:
+    """Also where it quotes a prompt that speaks of keys."""
+    assert verdict(400, body) is Verdict.ANSWER
 
 
 def test_one_bad_question_among_good_ones_is_asked_once(server, ledger) -> None:

@@ -96,6 +96,8 @@ def _logprobs(choice: Mapping[str, Any]) -> Any:
 
 
 def _complaint(told: Any, body: bytes) -> str:
+    if isinstance(told, list) and told:  # as Gemini wraps it
+        told = told[0]
     error = told.get("error") if isinstance(told, dict) else None
     message = error.get("message") if isinstance(error, dict) else error
     return _printable(message[:_SHOWN]) if isinstance(message, str) else _quoted(body)

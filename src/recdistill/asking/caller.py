@@ -48,9 +48,9 @@ class Caller:
             EndpointError: the endpoint said something that is about every question.
             StorageError: the ledger cannot be written; what was not written was not sent.
         """
-        await self.pace.metered(likely(question).tokens)
         number = 0
         while True:
+            await self.pace.metered(likely(question).tokens)
             outcome = await self._attempt(question)
             if not isinstance(outcome, Trouble):
                 return outcome

@@ -13,6 +13,7 @@ PATIENCE = 300.0
 _KEPT = "What was answered before is kept: start again, and only the rest is asked."
 _CREDIT = "The account there has no credit left."
 _HINTS = {
+    400: "Are the key in the variable named by api_key_env, base_url and model right?",
     401: "Is the key in the variable named by api_key_env right?",
     402: _CREDIT,
     403: "May this key use this model?",

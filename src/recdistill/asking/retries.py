@@ -14,6 +14,12 @@ _ABOUT_ALL = {401, 402, 403, 404, 405}
 _TOO_MUCH = {429, 503, 529}
 _NO_CREDIT = b"insufficient_quota"
 """The one 429 that no waiting helps."""
+_BAD_KEY = re.compile(
+    rb'"(API_KEY_INVALID|invalid_api_key)"|"message"\s*:\s*"[a-z ]{0,40}\bAPI[ _]key\b',
+    re.IGNORECASE,
+)
+"""What a 400 says that means 401 (Gemini's does): a complaint that begins with the key. Further on a complaint may
+quote the prompt, so nothing is read there."""
 
 
 class Verdict(Enum):
@@ -26,7 +32,7 @@ class Verdict(Enum):
 
 def verdict(status: int, body: bytes) -> Verdict:
     """Judge an answer by its status; what is in it is for readers, after it is kept."""
-    if status in _ABOUT_ALL or 300 <= status < 400 or (status == 429 and _NO_CREDIT in body):
+    if status in _ABOUT_ALL or 300 <= status < 400 or _is_about_the_account(status, body):
         return Verdict.STOP
     return Verdict.AGAIN if status in _PASSING or status >= 500 else Verdict.ANSWER
 
@@ -63,6 +69,11 @@ class RetryBudget:
         """Whether one more retry is within; if so, it is taken."""
         self._left -= 1
         return self._left >= 0
+
+
+def _is_about_the_account(status: int, body: bytes) -> bool:
+    """Whether a status that is about one question elsewhere is about the key or the credit this time."""
+    return (status == 429 and _NO_CREDIT in body) or (status == 400 and bool(_BAD_KEY.search(body)))
 
 
 def _date(text: str) -> datetime | None:
