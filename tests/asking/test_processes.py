@@ -84,6 +84,43 @@ def test_who_waits_for_a_dying_process_takes_over(slow_server, tmp_path) -> None
     assert len(slow_server.lines()) == 2
 
 
+FORKING = """
+import os, sys, time
+from pathlib import Path
+from recdistill.asking import Ledger
+ledger = Ledger(Path(sys.argv[1]))
+if os.fork() == 0:
+    time.sleep(60)
+    os._exit(0)
+print(ledger.owner.name, flush=True)
+sys.stdin.read()
+"""
+
+
+def test_a_forked_child_does_not_keep_its_dead_parent_alive(tmp_path) -> None:
+    """The child has what the parent had open; while the parent lives it is alive, then dead at once."""
+    command = [sys.executable, "-c", FORKING, str(tmp_path / "l.sqlite")]
+    parent = subprocess.Popen(
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        start_new_session=True,
+    )
+    try:
+        assert parent.stdout
+        name = parent.stdout.readline().strip()
+        with Ledger(tmp_path / "l.sqlite") as opened:
+            assert opened.owner.lives(name)
+            parent.kill()
+            parent.wait()
+            assert not opened.owner.lives(name)
+    finally:
+        os.killpg(parent.pid, signal.SIGKILL)
+        parent.communicate()
+
+
 def test_ctrl_c_waits_for_what_is_under_way(tmp_path) -> None:
     """Nothing more is sent, and every answer that was paid for is there."""
     with BillingServer(latency=0.3) as server:

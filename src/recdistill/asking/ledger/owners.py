@@ -2,7 +2,8 @@
 
 Every opened ledger is an owner with a name of its own and a file of that name, locked as long as its process lives.
 However a process ends, SIGKILL included, its locks end with it; so whoever can lock the file of another owner knows
-that the owner is dead. No clock, no heartbeat: a process that merely sleeps is never robbed.
+that the owner is dead. No clock, no heartbeat: a process that merely sleeps is never robbed. A forked child would
+hold its parent's locks beyond the parent's death, so it lets go of them at birth.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from typing import IO
 
 _NEWBORN = 60.0
 """Seconds in which an owner's file may be there and not locked yet."""
+_HELD: weakref.WeakSet[IO[bytes]] = weakref.WeakSet()
+"""The locked files of this process."""
 
 
 class Owner:
@@ -29,6 +32,7 @@ class Owner:
         path = folder / self.name
         file = path.open("wb")
         fcntl.flock(file, fcntl.LOCK_EX)
+        _HELD.add(file)
         self.close = weakref.finalize(self, _end, file, path, os.getpid())
         """Stop being alive; happens by itself when nobody holds the owner any more."""
 
@@ -53,6 +57,16 @@ def _end(file: IO[bytes], path: Path, whose: int) -> None:
     if os.getpid() == whose:  # a forked child is not the owner
         path.unlink(missing_ok=True)
     file.close()
+
+
+def _let_go() -> None:
+    """Close what a child got from its parent; the parent's lock stays."""
+    for file in _HELD:
+        file.close()
+    _HELD.clear()
+
+
+os.register_at_fork(after_in_child=_let_go)
 
 
 def _lockable(file: IO[bytes]) -> bool:
