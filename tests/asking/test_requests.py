@@ -82,7 +82,14 @@ def test_every_part_of_the_request_counts() -> None:
     assert len({key(one) for one in asked}) == len(asked)
 
 
-@pytest.mark.parametrize("name", ["model", "messages", "stream", "n"])
+@pytest.mark.parametrize("name", ["tools", "tool_choice", "functions", "web_search_options"])
+def test_a_teacher_has_no_tools(name) -> None:
+    with pytest.raises(ConfigError, match=f"cannot set {name}") as refused:
+        key(request("hi", **{name: []}))
+    assert "talk a model with tools" in refused.value.hint
+
+
+@pytest.mark.parametrize("name", ["model", "messages", "stream", "n", "best_of"])
 def test_options_cannot_say_what_the_endpoint_says(name) -> None:
     with pytest.raises(ConfigError, match=name):
         key(request("hi", **{name: 1}))
@@ -94,10 +101,34 @@ def test_what_json_cannot_say_is_refused(value) -> None:
         key(request("hi", extra=value))
 
 
+@pytest.mark.parametrize("text", ["\ud800", "a title with half a smile \udf00"])
+def test_half_a_surrogate_pair_is_refused(text) -> None:
+    with pytest.raises(ConfigError, match="JSON"):
+        key(request(text))
+    with pytest.raises(ConfigError, match="JSON"):
+        key(request("hi", stop=[text]))
+
+
 @pytest.mark.parametrize("value", ["many", 1.5, 0, True])
 def test_an_answer_is_bounded_by_a_number(value) -> None:
     with pytest.raises(ConfigError, match="tokens at most"):
         _ = Question(request("hi", max_tokens=value), HERE).worst
+
+
+def test_of_two_bounds_the_larger_is_the_worst_case() -> None:
+    """Which of them an endpoint keeps to nobody can know."""
+    for small, large in (
+        ("max_tokens", "max_completion_tokens"),
+        ("max_completion_tokens", "max_tokens"),
+    ):
+        both = Request((Message("user", "hi"),), {small: 10, large: 5_000})
+        assert Question(both, HERE).longest_reply == 5_000
+    wrong = request("hi", max_tokens=10, max_completion_tokens="many")
+    with pytest.raises(ConfigError, match="tokens at most"):
+        _ = Question(wrong, HERE).worst
+    assert (
+        Question(request("hi", max_tokens=7, max_completion_tokens=None), HERE).longest_reply == 7
+    )
 
 
 @pytest.mark.parametrize(
@@ -126,6 +157,9 @@ def test_the_worst_case_in_money_by_hand() -> None:
     [
         "api.example.com/v1",
         "ftp://example.com",
+        "http://example.com:abc/v1",
+        "http://example.com:99999/v1",
+        "http://example.com:0/v1",
         "https://me:secret@example.com/v1",
         "https://example.com/v1?key=secret",
     ],

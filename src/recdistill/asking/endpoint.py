@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
@@ -63,6 +63,8 @@ class EndpointConfig(Settings):
         parts = urlsplit(given)
         if parts.scheme not in _DEFAULT_PORTS or not parts.hostname:
             raise ValueError("must begin with http:// or https:// and name a host")
+        if not _has_a_port(parts):
+            raise ValueError("must name a port from 1 to 65535, or none")
         if parts.username or parts.password or parts.query or parts.fragment:
             raise ValueError(
                 "must hold no name, password or query: a key belongs into the variable of api_key_env"
@@ -98,3 +100,11 @@ class EndpointConfig(Settings):
                 "A key is one word of plain characters.",
             )
         return found
+
+
+def _has_a_port(parts: SplitResult) -> bool:
+    """Whether the port of an address is one, or is left to the scheme."""
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False

@@ -24,8 +24,18 @@ from recdistill.errors import ConfigError
 JSON = Any
 """What JSON can say: None, booleans, numbers, strings, lists and mappings of these."""
 
-OURS = ("model", "messages", "stream", "n")
+OURS = ("model", "messages", "stream", "n", "best_of")
 """What the body says by itself: one answer a request, in one piece."""
+TOOLS = (
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "functions",
+    "function_call",
+    "web_search_options",
+    "mcp_servers",
+)
+"""What would let a model act. Texts of items are written by strangers: who cannot act cannot be talked into acting."""
 REPLY_BOUNDS = ("max_completion_tokens", "max_tokens")
 
 _ADDED = 256
@@ -66,14 +76,10 @@ class Question:
         """Exactly what is sent: canonical JSON.
 
         Raises:
-            ConfigError: an option that the body says by itself, or that JSON cannot say.
+            ConfigError: an option that no request may have, or something that JSON cannot say.
         """
         options = dict(self.request.options)
-        if taken := sorted(set(options) & set(OURS)):
-            raise ConfigError(
-                f"A request cannot set {', '.join(taken)}.",
-                "These are said by the endpoint's settings.",
-            )
+        require_sendable(options)
         turns = [{"role": turn.role, "content": turn.content} for turn in self.request.messages]
         return canonical({"model": self.endpoint.model, "messages": turns, **options})
 
@@ -90,15 +96,9 @@ class Question:
         Raises:
             ConfigError: it says something else than a number of tokens.
         """
-        bounds = (self.request.options.get(name) for name in REPLY_BOUNDS)
-        bound = next((bound for bound in bounds if bound is not None), None)
-        if bound is not None and (
-            not isinstance(bound, int) or isinstance(bound, bool) or bound < 1
-        ):
-            raise ConfigError(
-                f"An answer cannot have {bound!r} tokens at most.", "Give max_tokens as 1 or more."
-            )
-        return bound
+        given = (self.request.options.get(name) for name in REPLY_BOUNDS)
+        # Which of two bounds an endpoint keeps to is its own affair.
+        return max((_bound(one) for one in given if one is not None), default=None)
 
     @property
     def worst(self) -> Cost:
@@ -115,6 +115,24 @@ class Question:
         )
 
 
+def require_sendable(options: Mapping[str, JSON]) -> None:
+    """Refuse options that no request may have.
+
+    Raises:
+        ConfigError: they say what the body says by itself, or let a model act.
+    """
+    if taken := sorted(options.keys() & {*OURS}):
+        raise ConfigError(
+            f"A request cannot set {', '.join(taken)}.",
+            "Model and messages are given beside the options; each request gets one answer, in one piece.",
+        )
+    if acting := sorted(options.keys() & {*TOOLS}):
+        raise ConfigError(
+            f"A request cannot set {', '.join(acting)}.",
+            "A teacher answers and does nothing else: texts of items could talk a model with tools into using them.",
+        )
+
+
 def canonical(value: JSON) -> str:
     """JSON in one form, whatever the order of keys and the spelling of whole numbers.
 
@@ -122,15 +140,25 @@ def canonical(value: JSON) -> str:
         ConfigError: JSON cannot say it.
     """
     try:
-        return json.dumps(
+        text = json.dumps(
             _plain(value),
             sort_keys=True,
             separators=(",", ":"),
             ensure_ascii=False,
             allow_nan=False,
         )
+        text.encode()  # half a surrogate pair is no character
+        return text
     except (TypeError, ValueError) as error:
         raise ConfigError(f"A request holds what JSON cannot say: {error}.") from error
+
+
+def _bound(given: JSON) -> int:
+    if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+        raise ConfigError(
+            f"An answer cannot have {given!r} tokens at most.", "Give max_tokens as 1 or more."
+        )
+    return given
 
 
 def _plain(value: JSON) -> JSON:
