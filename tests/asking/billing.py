@@ -239,7 +239,8 @@ class Endpoint:
             writer.write(bytes([byte]))
             await writer.drain()
             await asyncio.sleep(0.01)
-        return False
+        # Closed now, a client that took the last byte could be sending its next question into a closed connection.
+        return True
 
     async def reset(self, call: Call, line: dict, writer: asyncio.StreamWriter, _: str) -> bool:
         self.charge(call, line)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from typing import NamedTuple
 
 import pytest
 from billed import assert_bills_agree, attempts, request, requests
 
-from recdistill.asking import Asker, BudgetConfig
+from recdistill.asking import Asker, BudgetConfig, EndpointConfig
 from recdistill.asking.answers import read
 from recdistill.asking.health import IN_A_ROW
 from recdistill.asking.wire import Wire
@@ -187,3 +189,31 @@ def test_the_client_below_repeats_nothing(server, ledger, monkeypatch) -> None:
     lines = server.about(asked, endpoint)
     assert sorted(sent) == sorted(line["id"] for line in lines)
     assert len(sent) == 9
+
+
+def test_a_connection_that_idled_is_not_used_again() -> None:
+    """Servers close theirs after some seconds, and what is sent in that moment is lost and has to be booked."""
+    opened = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        opened.append(writer)
+        with suppress(asyncio.IncompleteReadError, ConnectionError):
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    async def ask(pauses: list[float]) -> int:
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            endpoint = EndpointConfig(base_url=f"http://127.0.0.1:{port}/v1", model="m")
+            async with Wire(endpoint) as wire:
+                for pause in pauses:
+                    await wire.call("GET", "batches")
+                    await asyncio.sleep(pause)
+            for writer in opened:
+                writer.close()
+            return len(opened)
+
+    assert asyncio.run(ask([0.0, 0.0])) == 1
+    opened.clear()
+    assert asyncio.run(ask([2.5, 0.0])) == 2

@@ -13,6 +13,9 @@ from recdistill.asking.retries import retry_after
 
 _LONGEST_BODY = 32 * 2**20
 """Bytes of an answer; what comes after is left unread."""
+_IDLE_SECONDS = 2.0
+"""A connection that idled for longer is not used again: many servers close theirs after five seconds (uvicorn, Node),
+and what is sent in that very moment is lost, and has to count as charged."""
 _HIDDEN = "[secret]"
 
 
@@ -46,7 +49,11 @@ class Wire:
         self._client = httpx.AsyncClient(
             headers={"Authorization": f"Bearer {self._secret}"} if self._secret else {},
             timeout=httpx.Timeout(whole, connect=endpoint.connect_timeout),
-            limits=httpx.Limits(max_connections=most, max_keepalive_connections=most),
+            limits=httpx.Limits(
+                max_connections=most,
+                max_keepalive_connections=most,
+                keepalive_expiry=_IDLE_SECONDS,
+            ),
         )
 
     async def __aenter__(self) -> Self:
