@@ -114,6 +114,7 @@ def test_labelling_adds_up_the_kinds() -> None:
         )
         for rows, seconds in ((100, 30.0), (100, 6.0))
     ]
-    assert labelling(manifests) == {"seconds": 36.0, "contexts": 100, "bytes": 1600, "cost": None}
+    facts = {"seconds": 36.0, "contexts": 100, "bytes": 1600, "cost": None, "silent": 0}
+    assert labelling(manifests) == facts
     assert labelling(manifests, price_per_hour=2.0)["cost"] == pytest.approx(0.02)
     assert labelling([])["contexts"] == 0

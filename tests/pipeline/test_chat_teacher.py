@@ -68,7 +68,11 @@ def test_a_run_is_foretold_made_and_told(configured, tmp_path, capsys):
     metrics = json.loads((tmp_path / "run/report/metrics.json").read_text())
     assert {"teacher", "teacher/candidates"} <= set(metrics["models"])
     assert any("a fixed sample" in note for note in metrics["notes"])
+    assert metrics["labelling"]["calls"] == labelled + compared
+    assert metrics["labelling"]["tokens"] == 120 * (labelled + compared)
+    assert metrics["labelling"]["silent"] == 0
     report = (tmp_path / "run/report/report.html").read_text()
+    assert "Answers paid for" in report
     assert (
         "The teacher&#39;s judge was asked about" in report
         or "The teacher's judge was asked about" in report

@@ -51,6 +51,9 @@ class EndpointConfig(Settings):
     """Seconds until a connection must stand."""
     attempts: int = Field(default=3, ge=1, le=3)
     """How often a request is sent, at most, where sending again may help."""
+    unanswered: float = Field(default=0.0, ge=0, le=1)
+    """Which share of the questions that are asked at a time may stay without an answer for reasons that pass (5xx, time
+    limits): who asked does without, for good. Beyond it, work stops, and asks them when it is started again."""
     backoff: PositiveFloat = 1.0
     """The longest wait before the second attempt, in seconds; twice that before the third. Waits are drawn evenly
     from zero up (full jitter), but never end before a `Retry-After`."""

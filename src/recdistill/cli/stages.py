@@ -85,6 +85,8 @@ def _run(pipeline: Pipeline) -> None:
     metrics = pipeline.evaluate()
     bundle = pipeline.export()
     typer.echo(f"\n{metrics['verdict']['sentence']}")
+    for line in pipeline.signals.silences:
+        typer.echo(line)
     typer.echo(f"  report  {pipeline.report_file}")
     typer.echo(f"  bundle  {bundle}")
 
@@ -92,7 +94,7 @@ def _run(pipeline: Pipeline) -> None:
 def _label(pipeline: Pipeline) -> None:
     signals = pipeline.signals
     typer.echo(f"Signals: {', '.join(signals)} in {signals.folder}")
-    for line in pipeline.said:
+    for line in (*pipeline.said, *signals.silences):
         typer.echo(line)
 
 

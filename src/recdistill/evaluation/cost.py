@@ -128,6 +128,7 @@ def labelling(
         "contexts": max((manifest.rows for manifest in kinds), default=0),
         "bytes": sum(shard.bytes for manifest in kinds for shard in manifest.shards),
         "cost": None if price_per_hour is None else seconds / 3600.0 * price_per_hour,
+        "silent": max((manifest.silent.total() for manifest in kinds), default=0),
     }
 
 

@@ -23,6 +23,7 @@ from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.pipeline.controls import controls
 from recdistill.pipeline.students import Students, Trained
 from recdistill.teachers import sparing
+from recdistill.teachers.accounts import KeepsAccount, together
 from recdistill.teachers.base import RecommenderBacked
 from recdistill.teachers.mixture import Mixture
 from recdistill.teachers.opinions import Opinions
@@ -42,19 +43,22 @@ def prove(pipeline: Pipeline, folder: Path) -> None:
         for name, outcome in pipeline.outcomes.items()
         if outcome.seconds
     }
+    inherited = inheritance(models, dataset, evaluation, pipeline.run.progress)
+    headed = outcomes({**by_role(models, dataset), **tutors(students)}, evaluation)
     metrics = evaluation.to_metrics(
         timing,
-        labelling(reader.manifest for reader in pipeline.signals.values()),
+        {**labelling(reader.manifest for reader in pipeline.signals.values()), **_paid(pipeline)},
         [
             *(pipeline.former.sentences(pipeline.signals) if pipeline.former else ()),
             *advice(pipeline.recipe, dataset, pipeline.signals),
             *remarks(pipeline.teacher),
+            *pipeline.signals.silences,
             *([pipeline.selection.sentence] if pipeline.selection else ()),
             *_sparing(pipeline.teacher.recommender, evaluation.cases.histories),
             *controls(config),
         ],
-        inheritance(models, dataset, evaluation, pipeline.run.progress),
-        outcomes({**by_role(models, dataset), **tutors(students)}, evaluation),
+        inherited,
+        headed,
     )
     story = Story(
         title=dataset.name,
@@ -82,6 +86,16 @@ def contestants(pipeline: Pipeline) -> Models:
         roles.TWIN: [trained.model for trained in students.twin],
         roles.POPULARITY: Popularity.for_dataset(pipeline.dataset).fit(pipeline.dataset),
     }
+
+
+def _paid(pipeline: Pipeline) -> dict[str, Any]:
+    """What a teacher who is paid by the question cost so far, in whatever run, and of how many contexts it was asked
+    about those that were chosen."""
+    heard = [model.judge for model in sparing.judges(pipeline.teacher.recommender)]
+    spent = together(judge.account() for judge in heard if isinstance(judge, KeepsAccount)).facts()
+    facts = {name: spent[name] for name in ("calls", "tokens", "money") if name in spent}
+    chosen = pipeline.selection.facts if pipeline.selection else {}
+    return {**facts, **({"of": chosen["of"]} if chosen else {})}
 
 
 def _sparing(teacher: Recommender, histories: Sequences) -> tuple[str, ...]:

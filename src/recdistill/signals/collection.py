@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +11,9 @@ from recdistill.errors import SignalError, nearest
 from recdistill.signals.kinds import KINDS, SignalKind
 from recdistill.signals.manifest import Expectation, SignalManifest, TeacherIdentity
 from recdistill.signals.reader import SignalReader
+
+_WORDS = {"failed": "not answered", "unasked": "over budget", "unreadable": "without an order"}
+"""Of reasons whose names do not tell."""
 
 
 class Signals(Mapping[str, SignalReader]):
@@ -80,6 +84,16 @@ class Signals(Mapping[str, SignalReader]):
         sum."""
         return max(reader.manifest.seconds for reader in self.values())
 
+    @property
+    def silences(self) -> list[str]:
+        """Of how many contexts the teacher had nothing of its own to say, and why; a sentence a kind."""
+        return [
+            f"The teacher had nothing of its own to say ('{name}') about {manifest.silent.total():,} of "
+            f"{manifest.rows:,} contexts: {_reasons(manifest.silent)}."
+            for name, manifest in ((name, reader.manifest) for name, reader in self.items())
+            if manifest.silent
+        ]
+
     def verify(self) -> None:
         """Read every byte of every kind and compare with the checksums.
 
@@ -88,3 +102,7 @@ class Signals(Mapping[str, SignalReader]):
         """
         for reader in self.values():
             reader.verify()
+
+
+def _reasons(silent: Counter[str]) -> str:
+    return ", ".join(f"{count:,} {_WORDS.get(why, why)}" for why, count in silent.most_common())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,6 +56,9 @@ class Shard(Settings):
     rows: NonNegativeInt
     bytes: NonNegativeInt
     sha256: str
+    silent: dict[str, int] = Field(default={}, exclude_if=lambda given: not given)
+    """Rows of contexts about which the teacher had nothing of its own to say, by reason: what speaks without it does
+    there (its base; zeros in place of vectors)."""
 
 
 class Carried(Settings):
@@ -87,6 +91,11 @@ class SignalManifest(Settings):
     def rows(self) -> int:
         """How many rows are stored."""
         return sum(shard.rows for shard in self.shards)
+
+    @property
+    def silent(self) -> Counter[str]:
+        """How many rows the teacher had nothing of its own to say in, by reason."""
+        return sum((Counter(shard.silent) for shard in self.shards), Counter())
 
     @property
     def asked(self) -> int:

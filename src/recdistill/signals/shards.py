@@ -25,8 +25,10 @@ _DTYPES = {"U64": "uint64", "I32": "int32", "F16": "float16", "F32": "float32"}
 _LABEL_AGAIN = "Delete that file and label again; whole shards are kept."
 
 
-def write_shard(folder: Path, number: int, columns: Columns) -> Shard:
-    """Write one shard, atomically.
+def write_shard(
+    folder: Path, number: int, columns: Columns, silent: Mapping[str, int] | None = None
+) -> Shard:
+    """Write one shard, atomically; `silent` goes with it (see `Shard`).
 
     Raises:
         StorageError: the disk refused.
@@ -42,6 +44,7 @@ def write_shard(folder: Path, number: int, columns: Columns) -> Shard:
         rows=len(columns[KEYS]),
         bytes=len(content),
         sha256=hashlib.sha256(content).hexdigest(),
+        silent=dict(sorted((silent or {}).items())),
     )
 
 

@@ -4,6 +4,8 @@ row."""
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +34,7 @@ class SignalWriter:
         self.manifest = manifest
         self._shard_rows = shard_rows
         self._pending: list[Columns] = []
+        self._silent: Counter[str] = Counter()
         self._present = self._stored_keys()
         self._since = time.monotonic()
 
@@ -60,8 +63,19 @@ class SignalWriter:
         """Which of `keys` are not in a finished shard and still have to be appended."""
         return ~np.isin(keys, self._present)
 
-    def append(self, keys: UInt64[np.ndarray, " rows"], columns: Columns) -> None:
+    def append(
+        self,
+        keys: UInt64[np.ndarray, " rows"],
+        columns: Columns,
+        silent: Mapping[str, int] | None = None,
+    ) -> None:
         """Add rows; full shards go to disk at once.
+
+        Args:
+            keys: of the rows.
+            columns: their fields.
+            silent: in how many of them the teacher had nothing of its own to say, by reason. It goes with the shard
+                that is written next.
 
         Raises:
             SignalError: a field is missing, unknown or has another shape.
@@ -70,6 +84,7 @@ class SignalWriter:
         """
         stored = {field.name: _stored(columns, field, len(keys)) for field in self.manifest.fields}
         self._pending.append({KEYS: keys, **stored})
+        self._silent.update(silent or {})
         while sum(len(part[KEYS]) for part in self._pending) >= self._shard_rows:
             self._write(self._shard_rows)
 
@@ -109,7 +124,9 @@ class SignalWriter:
             self.folder,
             len(self.manifest.shards),
             {name: values[:rows] for name, values in columns.items()},
+            self._silent,
         )
+        self._silent = Counter()
         rest = {name: values[rows:] for name, values in columns.items()}
         self._pending = [rest] if len(rest[KEYS]) else []
         self._record(shards=(*self.manifest.shards, shard))

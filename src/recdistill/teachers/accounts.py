@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -37,6 +38,18 @@ class Account:
         """As plain data, without what nobody counted."""
         found = {**asdict(self), "grounded": self.grounded}
         return {name: value for name, value in found.items() if value is not None}
+
+
+def together(accounts: Iterable[Account]) -> Account:
+    """What several come to; of what one did not count, nobody knows."""
+    rows = [asdict(account) for account in accounts]
+    return Account(
+        **{name: _sum([row[name] for row in rows]) for name in (rows[0] if rows else ())}
+    )
+
+
+def _sum(values: list[Any]) -> Any:
+    return None if None in values else sum(values)
 
 
 @runtime_checkable

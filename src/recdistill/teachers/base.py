@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -23,6 +24,8 @@ from recdistill.signals.kinds import SignalKind
 from recdistill.signals.manifest import TeacherIdentity
 from recdistill.signals.shards import Columns
 from recdistill.teachers import speech
+from recdistill.teachers.judging import TellsWhy
+from recdistill.teachers.sparing import judges
 from recdistill.training.options import RunOptions
 
 RECORD = "teacher.json"
@@ -106,6 +109,15 @@ class RecommenderBacked(ABC):
     def speak(self, contexts: Contexts, kinds: Sequence[SignalKind]) -> dict[str, Columns]:
         """What it says about each context: the fields of each kind, by the kind's name."""
         return speech.speak(self.recommender, contexts.histories, kinds)
+
+    def silences(self) -> dict[str, Counter[str]]:
+        """About how many contexts a judge said nothing so far, so that its base speaks alone (see `TellsSilence`)."""
+        told = [
+            model.judge.silent
+            for model in judges(self.recommender)
+            if isinstance(model.judge, TellsWhy)
+        ]
+        return {kind: sum(told, Counter()) for kind in speech.LISTS}
 
     @torch.no_grad()
     def item_vectors(self) -> Float32[np.ndarray, "items width"]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -70,6 +72,7 @@ class ChatTeacher(RerankingTeacher):
 
     Config: ClassVar[type[Settings]] = ChatConfig
     config: ChatConfig
+    _wordless: int = 0
 
     @property
     def name(self) -> str:
@@ -101,8 +104,14 @@ class ChatTeacher(RerankingTeacher):
                 raise unsayable(_VECTORS, self.says)
             assert isinstance(model, Reranked)
             texts = words.texts(model, contexts.histories)
+            told = contexts.histories.lengths > 0
+            self._wordless += sum(not text for text in compress(texts, told.tolist()))
             said[_VECTORS] = {"vectors": vectors(self._reader, texts)}
         return said
+
+    def silences(self) -> dict[str, Counter[str]]:
+        """Of lists, its judge's silences; of vectors, the contexts of which nothing was said in words."""
+        return {**super().silences(), _VECTORS: Counter(wordless=self._wordless)}
 
     def judge(self, dataset: Dataset, run: RunOptions | None = None) -> ChatJudge:
         """Who would judge, with the texts of this dataset.

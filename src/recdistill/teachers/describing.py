@@ -14,6 +14,7 @@ from recdistill.progress import Progress
 from recdistill.settings import Settings
 from recdistill.teachers.endpoints import AnyEndpoint
 from recdistill.teachers.prompts import FenceConfig, Prompt, Template, checked
+from recdistill.teachers.unanswered import Unanswered
 
 
 @dataclass(frozen=True)
@@ -64,10 +65,14 @@ class DescribingConfig(Settings):
         Raises:
             ConfigError: no key in the environment.
             EndpointError: the endpoint turns everything away.
+            UnansweredError: some questions have no answer for reasons that may pass.
         """
         distinct = [*dict.fromkeys(text for text in texts if text)]
         with Ledger(self.ledger) as ledger:
             answers = self._asker(ledger).ask(self._requests(distinct), progress)
+        missing = Unanswered(self.endpoint)
+        missing.note(answers)
+        missing.check()
         found = {
             text: written
             for text, answer in zip(distinct, answers, strict=True)

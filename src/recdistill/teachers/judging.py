@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from importlib import import_module
 from pathlib import Path
-from typing import ClassVar, Protocol, Self
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float32, Int64
@@ -55,6 +56,16 @@ class Judge(Protocol):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
+        ...
+
+
+@runtime_checkable
+class TellsWhy(Protocol):
+    """A judge that counts about how many histories it said nothing."""
+
+    @property
+    def silent(self) -> Counter[str]:
+        """Since it was made, by reason."""
         ...
 
 

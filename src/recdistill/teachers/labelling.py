@@ -18,7 +18,9 @@ from recdistill.signals.kinds import ItemVectors, SignalKind
 from recdistill.signals.manifest import DatasetIdentity, Expectation, SignalManifest
 from recdistill.signals.writer import SHARD_ROWS, SignalWriter
 from recdistill.teachers.contract import Teacher
+from recdistill.teachers.silence import Listener
 from recdistill.teachers.speech import unsayable
+from recdistill.teachers.unanswered import UnansweredError
 
 _BATCH = 4096
 
@@ -36,7 +38,8 @@ def label(
     """Ask `teacher` about every distinct context of the training events, or those `chosen`, and keep what it says.
 
     Interrupted at any moment and called again, it goes on: finished shards are kept, every other
-    context is asked about once. The result is the same, byte by byte, as without the interruption.
+    context is asked about once. The result is the same, byte by byte, as without the interruption. What an endpoint did
+    not answer for a reason that may pass interrupts, too, after all else was asked.
 
     Args:
         teacher: a fitted teacher.
@@ -54,6 +57,7 @@ def label(
         ConfigError: the teacher cannot say one of the kinds, or one is asked twice.
         SignalError: the folder holds signals of another teacher, dataset or kind, or what was said before is not of
             the kinds that are asked.
+        UnansweredError: some questions have no answer yet; call again, and these are asked.
         StorageError: the disk refused; free some space and call again.
     """
     into = Path(into)
@@ -147,12 +151,23 @@ def _label_contexts(
         for start in range(0, len(rows), _BATCH)
     ]
     done = len(contexts) - sum(len(batch) for batch, _ in work)
+    listener, missed = Listener(teacher), list[UnansweredError]()
     with progress.task("Labelling", len(contexts), "contexts", done=max(done, 0)) as task:
         for batch, kinds in work:
-            said = teacher.speak(batch, kinds)
-            for kind in kinds:
-                writers[kind].append(batch.keys, said[kind.kind])
-            task.advance(len(batch))
+            try:
+                said = teacher.speak(batch, kinds)
+            except UnansweredError as error:
+                missed.append(error)
+            # Rows keep their order, so none is written behind a gap; but all are asked about, and what was answered
+            # costs nothing the next time.
+            else:
+                if not missed:
+                    silent = listener.since()
+                    for kind in kinds:
+                        writers[kind].append(batch.keys, said[kind.kind], silent.get(kind.kind))
+                    task.advance(len(batch))
+    if missed:
+        raise UnansweredError.together(missed)
 
 
 def _missing(

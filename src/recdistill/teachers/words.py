@@ -73,7 +73,7 @@ class WordsConfig(Settings):
             Request((Message("system", one.system), Message("user", one.user)), options)
             for one in rendered
         ]
-        answers = judge.ask(requests)
+        answers = judge.answers(requests)
         return [" ".join(((answer and answer.text) or "").split()) for answer in answers]
 
 

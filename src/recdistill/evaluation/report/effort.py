@@ -41,3 +41,15 @@ def _labelling(metrics: Mapping[str, Any]) -> Iterator[Fact]:
         yield Fact("Signals on disk", wording.size(stored))
     if (cost := number(tree, "cost")) is not None:
         yield Fact("Cost of labelling", wording.significant(cost, 2))
+    yield from _paid(tree)
+
+
+def _paid(tree: Mapping[str, Any]) -> Iterator[Fact]:
+    """Of who is paid by the question."""
+    if silent := number(tree, "silent"):
+        yield Fact("Contexts it was silent about", wording.count(silent))
+    for name, label in (("calls", "Answers paid for"), ("tokens", "Tokens paid for")):
+        if (spent := number(tree, name)) is not None:
+            yield Fact(label, wording.count(spent))
+    if (money := number(tree, "money")) is not None:
+        yield Fact("Price of its answers", wording.significant(money, 3))

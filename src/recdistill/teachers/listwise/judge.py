@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,11 +22,14 @@ from recdistill.teachers.listwise.certainty import certainty
 from recdistill.teachers.listwise.orderings import orderings
 from recdistill.teachers.listwise.questions import Form, ListwiseConfig, kept, probe
 from recdistill.teachers.listwise.reading import Reply, read
-from recdistill.teachers.listwise.tally import Tally
+from recdistill.teachers.listwise.tally import Lost, Tally, lost
 from recdistill.teachers.listwise.verdict import Ballot, Verdict, ranks, verdict
 from recdistill.teachers.prompts import Prompt, Template, labels
+from recdistill.teachers.unanswered import Unanswered
 
 _FILE = "chat.json"
+_AT_ONCE = 256
+"""So many answers are looked at together, or 16 for each request under way: probabilities of tokens are large."""
 
 
 @dataclass(frozen=True)
@@ -67,45 +71,58 @@ class ChatJudge:
         self, histories: Sequences, candidates: Int64[np.ndarray, "rows c"]
     ) -> Float32[np.ndarray, "rows c"]:
         """See `Judge`: -confidence · log(mean rank); NaN where there was no answer of use."""
-        found = [one.judgement for one in self.verdicts(histories, candidates)]
+        found: list[Float32[np.ndarray, " c"]] = []
+        for heard in self._heard(histories, candidates):
+            said = self._verdict(heard, candidates.shape[1])
+            self.tally.note(heard, said)
+            found.append(said.judgement)
         return np.stack(found) if found else np.empty(candidates.shape, dtype=np.float32)
 
     def verdicts(
         self, histories: Sequences, candidates: Int64[np.ndarray, "rows c"]
     ) -> list[Verdict]:
-        """What the model says of each row: judgement, agreement, order bias, and why."""
-        found: list[Verdict] = []
-        for ballots in self._ballots(histories, candidates):
-            said = [ballot for ballot in ballots if ballot is not None]
-            found.append(verdict(said, self.config.orderings, candidates.shape[1]))
-            self.tally.judged(found[-1])
-        return found
+        """What the model says of each row: judgement, agreement, order bias, and why; for who reads what `judge`
+        heard, so that nothing is counted twice."""
+        heard = self._heard(histories, candidates)
+        return [self._verdict(row, candidates.shape[1]) for row in heard]
+
+    def _verdict(self, heard: Sequence[Ballot | Lost], count: int) -> Verdict:
+        said = [one for one in heard if isinstance(one, Ballot)]
+        return verdict(said, self.config.orderings, count)
+
+    @property
+    def silent(self) -> Counter[str]:
+        """About how many histories it said nothing since it was made, by reason."""
+        return self.tally.silent.copy()
 
     def in_orders(
         self, histories: Sequences, candidates: Int64[np.ndarray, "rows c"]
     ) -> list[tuple[Float64[np.ndarray, "rows c"], Float64[np.ndarray, "rows c"]]]:
         """The answers to each order in which candidates are shown: how each candidate was judged (higher is better;
         NaN where the answer was of no use), and where it stood. It asks nothing that `judge` does not ask."""
-        ballots = self._ballots(histories, candidates)
+        heard = self._heard(histories, candidates)
         nothing = np.full(candidates.shape[1], np.nan)
         found: list[tuple[Float64[np.ndarray, "rows c"], Float64[np.ndarray, "rows c"]]] = []
-        for order in range(self.config.orderings if ballots else 0):
-            said = [row[order] for row in ballots]
-            judged = np.stack([nothing if one is None else -one.ranks for one in said])
-            places = np.stack([nothing if one is None else one.shown.astype(float) for one in said])
+        for order in range(self.config.orderings if heard else 0):
+            said = [
+                one if isinstance(one, Ballot) else None for one in (row[order] for row in heard)
+            ]
+            judged = np.stack([-one.ranks if one else nothing for one in said])
+            places = np.stack([one.shown.astype(float) if one else nothing for one in said])
             found.append((judged, places))
         return found
 
-    def _ballots(
+    def _heard(
         self, histories: Sequences, candidates: Int64[np.ndarray, "rows c"]
-    ) -> list[list[Ballot | None]]:
-        """Of each row, the answer to each order."""
+    ) -> list[list[Ballot | Lost]]:
+        """Of each row, the answer to each order, or why it is of no use."""
         shown = self._shown(histories, candidates)
-        answers = iter(self.ask(self._requests(histories, shown)))
-        return [
-            [self._ballot(next(answers), order, candidates[row]) for order in orders]
-            for row, orders in enumerate(shown)
-        ]
+        asked = [(row, order) for row, orders in enumerate(shown) for order in orders]
+        heard: list[list[Ballot | Lost]] = [[] for _ in shown]
+        answers = self.answers(self._requests(histories, shown))
+        for (row, order), answer in zip(asked, answers, strict=True):
+            heard[row].append(self._ballot(answer, order, candidates[row]))
+        return heard
 
     def plan(self, histories: Sequences, candidates: Int64[np.ndarray, "rows c"]) -> Plan:
         """What `judge` would cost, without asking."""
@@ -144,13 +161,29 @@ class ChatJudge:
         """What the endpoint is held to: a schema, if it kept to one in its answer to a short question."""
         if self.config.form != "auto":
             return self.config.form
-        (answer,) = self.ask([probe()])
+        (answer,) = self.answers([probe()])
         return "json-schema" if answer and kept(answer) else "text"
 
-    def ask(self, requests: Sequence[Request]) -> list[Answer | None]:
-        """Answers to any questions, at this judge's expense."""
+    def answers(self, requests: Sequence[Request]) -> Iterator[Answer | None]:
+        """Answers to any questions, at this judge's expense; so many at a time that memory holds them.
+
+        Raises:
+            UnansweredError: behind the last answer, where some are missing for reasons that may pass.
+        """
+        missing = Unanswered(self.endpoint.where)
         with Ledger(self.endpoint.ledger) as ledger:
-            return self._asker(ledger).ask(requests, self.progress)
+            asker = self._asker(ledger)
+            for start in range(0, len(requests), self._at_once):
+                found = asker.ask(requests[start : start + self._at_once], self.progress)
+                missing.note(found)
+                yield from found
+        missing.check()
+
+    @property
+    def _at_once(self) -> int:
+        """As many as keep the endpoint busy: a batch, or 16 questions for each that is under way."""
+        where = self.endpoint.where
+        return where.batch.size if where.batch else max(_AT_ONCE, 16 * where.concurrency)
 
     def _asker(self, ledger: Ledger) -> Asker:
         return Asker(self.endpoint.where, ledger, self.endpoint.budget, account=self.identity())
@@ -160,13 +193,12 @@ class ChatJudge:
         answer: Answer | None,
         order: Int64[np.ndarray, " c"],
         candidates: Int64[np.ndarray, " c"],
-    ) -> Ballot | None:
-        """An answer by candidate; `None` where it says nothing of them."""
+    ) -> Ballot | Lost:
+        """An answer by candidate, or why it says nothing of them."""
         names = labels(len(order))
         reply = self._reply(answer, names, order)
-        self.tally.note(answer, reply)
         if reply is None or answer is None:
-            return None
+            return lost(answer)
         column = {item: place for place, item in enumerate(order.tolist())}
         places = np.array([column[item] for item in candidates.tolist()], dtype=np.int64)
         return Ballot(

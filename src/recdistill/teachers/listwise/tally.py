@@ -3,36 +3,57 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
 
 from recdistill.asking import Answer
-from recdistill.teachers.listwise.reading import Reply
-from recdistill.teachers.listwise.verdict import Verdict
+from recdistill.teachers.listwise.verdict import Ballot, Verdict
 
-_SORTS = {
+Lost = Literal["failed", "unasked", "refused", "unreadable"]
+"""Why an answer is of no use; of several reasons the first is told."""
+
+_WORDS: dict[Lost, str] = {
     "refused": "refused",
     "failed": "not given (an error of the endpoint)",
     "unasked": "not asked for (over budget)",
     "unreadable": "without any order in it",
 }
+_ORDER: tuple[Lost, ...] = ("failed", "unasked", "refused", "unreadable")
+
+
+def lost(answer: Answer | None) -> Lost:
+    """Why nothing could be read in an answer."""
+    if answer is None:
+        return "unasked"
+    if answer.refusal is not None:
+        return "refused"
+    return "failed" if answer.text is None else "unreadable"
 
 
 class Tally:
-    """Counts answers and what they said of each other."""
+    """Counts answers and what they said of each other.
+
+    Attributes:
+        silent: histories about which nothing was said, by reason; `contradictory` where answers were of use and said
+            opposite things.
+    """
 
     def __init__(self) -> None:
+        self.silent: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
         self._agreements: list[float] = []
         self._biases: list[float] = []
 
-    def note(self, answer: Answer | None, reply: Reply | None) -> None:
-        """One question, its answer, and what was understood of it."""
-        self._counts["questions"] += 1
-        if reply is None:
-            self._counts[_sort(answer)] += 1
-
-    def judged(self, verdict: Verdict) -> None:
-        """What became of one history."""
+    def note(self, heard: Sequence[Ballot | Lost], verdict: Verdict) -> None:
+        """The answers about one history, or why they are of no use, and what became of it."""
+        reasons = [one for one in heard if not isinstance(one, Ballot)]
+        self._counts.update(questions=len(heard))
+        self._counts.update(reasons)
+        if np.isnan(verdict.judgement).all():
+            said = len(reasons) < len(heard)
+            self.silent["contradictory" if said else min(reasons, key=_ORDER.index)] += 1
         if verdict.agreement is not None:
             self._agreements.append(verdict.agreement)
         if verdict.bias is not None:
@@ -53,20 +74,14 @@ class Tally:
         asked = self._counts["questions"]
         if not asked:
             return ""
-        lost = [
-            f"{self._counts[sort]} {words}" for sort, words in _SORTS.items() if self._counts[sort]
+        useless = [
+            f"{self._counts[sort]} {words}" for sort, words in _WORDS.items() if self._counts[sort]
         ]
-        told = f"Of {asked:,} answers of the chat model {', '.join(lost) or 'all could be used'}."
+        told = (
+            f"Of {asked:,} answers of the chat model {', '.join(useless) or 'all could be used'}."
+        )
         facts = self.facts
         if "agreement" in facts:
             told += f" Answers to two orders of the same candidates agreed to {facts['agreement']:.2f} (1: entirely, 0:"
             told += f" not at all); what was shown first was preferred by {facts['position_bias']:+.2f}."
         return told
-
-
-def _sort(answer: Answer | None) -> str:
-    if answer is None:
-        return "unasked"
-    if answer.refusal is not None:
-        return "refused"
-    return "failed" if answer.text is None else "unreadable"
