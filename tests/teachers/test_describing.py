@@ -7,6 +7,7 @@ import pytest
 from chat_server import Seen, chat_server
 from payloads import PAYLOADS
 
+from recdistill.errors import EndpointError
 from recdistill.teachers import besides, make_teacher
 from recdistill.teachers.describing import DescribingConfig
 from recdistill.teachers.loading import teacher_config
@@ -16,7 +17,8 @@ TEXTS = ["The crime story 1. crime", "", "The space story 2. space", "The crime 
 
 def telling(seen: Seen) -> str:
     (line,) = seen.user.split("\n")[2:3]
-    return f"A tale of {line.split()[1]},\n  for everybody."
+    words = line.split()
+    return f"A tale of {words[min(1, len(words) - 1)]},\n  for everybody."
 
 
 def config(server, tmp_path, **settings) -> DescribingConfig:
@@ -49,6 +51,20 @@ def test_without_a_description_a_text_stays_as_it_is(tmp_path, nonsense):
         found = config(server, tmp_path).described(TEXTS)
     assert found.texts == TEXTS
     assert (found.written, found.missing) == (0, 2)
+
+
+def test_an_outage_is_no_missing_description(tmp_path):
+    def sick(seen: Seen):
+        return (
+            (500, {"error": {"message": "out of order"}}) if "crime" in seen.user else telling(seen)
+        )
+
+    with chat_server(sick) as server:
+        with pytest.raises(EndpointError, match="1 question has no answer yet from m at http"):
+            config(server, tmp_path).described(TEXTS)
+        server.mind, server.seen = telling, []
+        assert config(server, tmp_path).described(TEXTS).missing == 0
+        assert len(server.seen) == 1
 
 
 def test_a_budget_leaves_the_rest_as_they_are_and_long_ones_are_cut(tmp_path):

@@ -68,7 +68,7 @@ def test_labels_over_an_outage_are_those_without_one(taught, tmp_path):
             label(taught(server), taught.dataset, tmp_path / "one", kinds)
         failed = len(moody.bad)
         assert failed > 10
-        assert f"{failed:,} questions to m at a server have no answer yet" in told.value.message
+        assert f"{failed:,} questions have no answer yet from m at a server" in told.value.message
         assert "only these are asked" in told.value.hint
         with pytest.raises(SignalError, match="interrupted"):
             Signals.open(tmp_path / "one")

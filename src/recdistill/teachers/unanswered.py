@@ -14,8 +14,9 @@ class UnansweredError(EndpointError):
     """Some questions have no answer yet; all others are answered and kept, so that starting again asks these only."""
 
     def __init__(self, who: str, questions: int, why: str) -> None:
+        counted = "question has" if questions == 1 else "questions have"
         super().__init__(
-            f"{questions:,} questions to {who} have no answer yet; the last: {why}.",
+            f"{questions:,} {counted} no answer yet from {who}; the last: {why}.",
             "All other answers are kept: start again, and only these are asked. If they never will be answered, "
             "`endpoint.unanswered` says which share of questions may stay so.",
         )
