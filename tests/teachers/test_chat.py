@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -149,3 +150,22 @@ def test_items_without_texts_are_told_before_too(tiny_dataset, configured):
 def test_a_teacher_knows_its_kind():
     teacher = ChatTeacher.of(endpoint={"base_url": "http://localhost:1", "model": "m"})
     assert teacher.config.kind == "chat"
+
+
+def test_an_edited_title_begins_no_fresh_budget(tiny_dataset, configured, tmp_path):
+    """What a teacher of this configuration may spend is bounded over runs, whatever its items are called."""
+    items = tiny_dataset.items
+    renamed = items.frame.with_columns(pl.col("title") + "!")
+    edited = replace(tiny_dataset, items=replace(items, frame=renamed))
+    with chat_server(knowing) as server:
+        budget = {"calls": 20}
+        first = make_teacher(configured(server, budget=budget)).fit(tiny_dataset)
+        assert 0 < (asked := len(server.seen)) <= 20
+        assert first.notes["answers"]["unasked"] > 0
+        make_teacher(configured(server, budget=budget)).fit(edited)
+        assert len(server.seen) == asked
+        first.save(tmp_path / "teacher")
+        again = load_teacher(tmp_path / "teacher", tiny_dataset)
+        assert again.recommender.judge.payer == first.recommender.judge.payer
+        make_teacher(configured(server, budget=budget, orderings=1)).fit(edited)
+        assert len(server.seen) > asked

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import polars as pl
 import pytest
 from chat_server import Seen, chat_server
 from payloads import PAYLOADS
@@ -29,9 +32,9 @@ def config(server, tmp_path, **settings) -> DescribingConfig:
 def test_each_text_is_described_once_and_paid_for_once(tmp_path):
     with chat_server(telling) as server:
         for _ in range(2):
-            found = config(server, tmp_path).described(TEXTS)
+            found = config(server, tmp_path).described(TEXTS, "me")
         assert len(server.seen) == 2
-        more = config(server, tmp_path).described([*TEXTS, "The music story 3. music"])
+        more = config(server, tmp_path).described([*TEXTS, "The music story 3. music"], "me")
         assert len(server.seen) == 3
     assert found.texts == [
         "The crime story 1. crime. A tale of crime, for everybody.",
@@ -48,7 +51,7 @@ def test_each_text_is_described_once_and_paid_for_once(tmp_path):
 )
 def test_without_a_description_a_text_stays_as_it_is(tmp_path, nonsense):
     with chat_server(lambda seen: nonsense) as server:
-        found = config(server, tmp_path).described(TEXTS)
+        found = config(server, tmp_path).described(TEXTS, "me")
     assert found.texts == TEXTS
     assert (found.written, found.missing) == (0, 2)
 
@@ -61,33 +64,54 @@ def test_an_outage_is_no_missing_description(tmp_path):
 
     with chat_server(sick) as server:
         with pytest.raises(EndpointError, match="1 question has no answer yet from m at http"):
-            config(server, tmp_path).described(TEXTS)
+            config(server, tmp_path).described(TEXTS, "me")
         server.mind, server.seen = telling, []
-        assert config(server, tmp_path).described(TEXTS).missing == 0
+        assert config(server, tmp_path).described(TEXTS, "me").missing == 0
         assert len(server.seen) == 1
 
 
 def test_a_budget_leaves_the_rest_as_they_are_and_long_ones_are_cut(tmp_path):
     with chat_server(lambda seen: "x" * 5000) as server:
-        found = config(server, tmp_path, budget={"calls": 1}, max_characters=50).described(TEXTS)
+        found = config(server, tmp_path, budget={"calls": 1}, max_characters=50).described(
+            TEXTS, "me"
+        )
         assert len(server.seen) == 1
     assert (found.written, found.missing) == (1, 1)
     longer = {len(new) - len(old) for new, old in zip(found.texts, TEXTS, strict=True)}
     assert longer == {0, len(". ") + 50}
 
 
+def test_a_budget_is_that_of_a_catalogue(tmp_path, tiny_dataset, make_dataset):
+    """Two catalogues have two; an edited title begins no fresh one, nor does asking faster."""
+    other = make_dataset(tmp_path, users=8, items=20, events=90)
+    items = tiny_dataset.items
+    edited = replace(
+        tiny_dataset, items=replace(items, frame=items.frame.with_columns(title=pl.lit("x")))
+    )
+    with chat_server(telling) as server:
+        one = config(server, tmp_path, budget={"calls": 2})
+        faster = one.model_copy(
+            update={"endpoint": one.endpoint.model_copy(update={"timeout": 9.0})}
+        )
+        assert one.payer(tiny_dataset) == one.payer(edited) == faster.payer(tiny_dataset)
+        texts = tiny_dataset.items.texts()
+        found = [one.described(texts, one.payer(data)) for data in (tiny_dataset, other, edited)]
+        assert [each.written for each in found] == [2, 4, 4]
+        assert len(server.seen) == 4
+
+
 def test_what_it_would_cost_is_told_before(tmp_path):
     with chat_server(telling) as server:
-        assert config(server, tmp_path).plan(TEXTS).calls == 2
+        assert config(server, tmp_path).plan(TEXTS, "me").calls == 2
         assert not server.seen
-        config(server, tmp_path).described(TEXTS)
-        assert config(server, tmp_path).plan(TEXTS).calls == 0
+        config(server, tmp_path).described(TEXTS, "me")
+        assert config(server, tmp_path).plan(TEXTS, "me").calls == 0
 
 
 def test_attacks_in_texts_are_fenced(tmp_path):
     some = [text for text in PAYLOADS if text][::9]
     with chat_server(telling) as server:
-        config(server, tmp_path).described(some)
+        config(server, tmp_path).described(some, "me")
         for seen in server.seen:
             assert len(seen.user.split("\n")) == 4, "the item's text is one line between the fences"
 

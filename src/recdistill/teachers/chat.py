@@ -21,7 +21,7 @@ from recdistill.signals.kinds import SignalKind, UserVectors
 from recdistill.signals.shards import Columns
 from recdistill.teachers.candidates import RerankingConfig, RerankingTeacher
 from recdistill.teachers.encoder import TextEncoder
-from recdistill.teachers.endpoints import AnyEndpoint
+from recdistill.teachers.endpoints import AnyEndpoint, account
 from recdistill.teachers.judging import Judge
 from recdistill.teachers.listwise import ChatJudge, Endpoint, ListwiseConfig
 from recdistill.teachers.prompts import Template
@@ -40,7 +40,8 @@ class ChatConfig(RerankingConfig, ListwiseConfig):
     endpoint: AnyEndpoint
     """Where it is, its prices and limits."""
     budget: BudgetConfig = BudgetConfig()
-    """What may be spent on this teacher in all; beyond it, its base speaks alone."""
+    """What a teacher of this configuration may spend on this catalogue, in all runs together; beyond it, its base
+    speaks alone."""
     ledger: Path | None = Field(default=None, exclude_if=lambda given: given is None)
     """The file of answers, so that none is paid twice; by default one in the user's cache that all runs share."""
 
@@ -126,7 +127,8 @@ class ChatTeacher(RerankingTeacher):
                 "No item has any text, so a chat model cannot tell what they are.",
                 "Give a `text` template that names columns with text, or another teacher.",
             )
-        endpoint = Endpoint(config.endpoint, config.budget, config.ledger)
+        payer = account(config, dataset)
+        endpoint = Endpoint(config.endpoint, config.budget, config.ledger, payer)
         return ChatJudge(config.asking, endpoint, texts, progress=run and run.progress)
 
     def _judge(self, dataset: Dataset, run: RunOptions) -> Judge:

@@ -9,10 +9,10 @@ from pathlib import Path
 from pydantic import Field, PositiveInt, field_validator
 
 from recdistill.asking import Answer, Asker, BudgetConfig, Ledger, Message, Plan, Request
-from recdistill.files import content_hash
+from recdistill.data.dataset import Dataset
 from recdistill.progress import Progress
 from recdistill.settings import Settings
-from recdistill.teachers.endpoints import AnyEndpoint
+from recdistill.teachers.endpoints import AnyEndpoint, account
 from recdistill.teachers.prompts import FenceConfig, Prompt, Template, checked
 from recdistill.teachers.unanswered import Unanswered
 
@@ -37,7 +37,8 @@ class DescribingConfig(Settings):
     endpoint: AnyEndpoint
     """Where it is, its prices and limits."""
     budget: BudgetConfig = BudgetConfig()
-    """What may be spent; items beyond it keep their own text alone."""
+    """What may be spent on this catalogue with these settings, in all runs together; items beyond it keep their own
+    text alone."""
     ledger: Path | None = Field(default=None, exclude_if=lambda given: given is None)
     """The file of answers; by default one in the user's cache that all runs share."""
     template: str = "describe"
@@ -59,8 +60,15 @@ class DescribingConfig(Settings):
         """What the template says."""
         return [Template.read(self.template).identity]
 
-    def described(self, texts: Sequence[str], progress: Progress | None = None) -> Described:
+    def described(
+        self, texts: Sequence[str], payer: str, progress: Progress | None = None
+    ) -> Described:
         """Each text with what the chat model writes of it behind; an empty one stays empty.
+
+        Args:
+            texts: of the items.
+            payer: whose spending the budget bounds (see `payer`).
+            progress: who watches.
 
         Raises:
             ConfigError: no key in the environment.
@@ -69,7 +77,7 @@ class DescribingConfig(Settings):
         """
         distinct = [*dict.fromkeys(text for text in texts if text)]
         with Ledger(self.ledger) as ledger:
-            answers = self._asker(ledger).ask(self._requests(distinct), progress)
+            answers = self._asker(ledger, payer).ask(self._requests(distinct), progress)
         missing = Unanswered(self.endpoint)
         missing.note(answers)
         missing.check()
@@ -81,14 +89,19 @@ class DescribingConfig(Settings):
         whole = [f"{text}. {found[text]}" if text in found else text for text in texts]
         return Described(whole, len(found), len(distinct) - len(found))
 
-    def plan(self, texts: Sequence[str]) -> Plan:
+    def payer(self, dataset: Dataset) -> str:
+        """Whose spending the budget bounds: whoever describes this catalogue with these settings."""
+        return account(self, dataset)
+
+    def plan(self, texts: Sequence[str], payer: str) -> Plan:
         """What `described` would cost, without asking."""
         with Ledger(self.ledger) as ledger:
-            return self._asker(ledger).plan(self._requests([*dict.fromkeys(filter(None, texts))]))
+            return self._asker(ledger, payer).plan(
+                self._requests([*dict.fromkeys(filter(None, texts))])
+            )
 
-    def _asker(self, ledger: Ledger) -> Asker:
-        told = [self.endpoint.identity, self.endpoint.model, *self.besides]
-        return Asker(self.endpoint, ledger, self.budget, account=content_hash(told))
+    def _asker(self, ledger: Ledger, payer: str) -> Asker:
+        return Asker(self.endpoint, ledger, self.budget, account=payer)
 
     def _requests(self, texts: Sequence[str]) -> list[Request]:
         prompt = Prompt(Template.read(self.template), texts, self.fence)

@@ -83,7 +83,8 @@ def descriptions(config: TeacherConfig, dataset: Dataset) -> list[str]:
         ]
     if not isinstance(config, TextEncoderConfig) or config.describing is None:
         return []
-    plan = config.describing.plan(dataset.items.texts(config.template))
+    describing = config.describing
+    plan = describing.plan(dataset.items.texts(config.template), describing.payer(dataset))
     return [f"{config.describing.endpoint.model}: nothing was asked. To describe the items: {plan}"]
 
 
@@ -133,7 +134,7 @@ def _plan(model: Reranked, judge: ChatJudge, histories: Sequences) -> Plan:
 def _times(plan: Plan, factor: float, judge: ChatJudge) -> Plan:
     calls, at_most = round(plan.calls * factor), _more(plan.at_most, factor)
     with Ledger(judge.endpoint.ledger) as ledger:
-        spent = ledger.spent(judge.identity())
+        spent = ledger.spent(judge.payer)
     return Plan(
         questions=round(plan.questions * factor),
         known=round(plan.questions * factor) - calls,

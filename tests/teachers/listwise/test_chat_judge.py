@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import math
+import re
 
 import numpy as np
 import pytest
 from chat_server import Seen, chat_server, knowing, lazy, obedient, ranked, said
 
-from recdistill.asking import BudgetConfig, EndpointConfig, Ledger
+from recdistill.asking import Asker, BudgetConfig, EndpointConfig, Ledger
 from recdistill.data.sequences import Sequences
 from recdistill.teachers.judging import load_judge, save_judge
 from recdistill.teachers.listwise import ChatJudge, Endpoint, ListwiseConfig
@@ -199,6 +200,42 @@ def test_probabilities_are_confidence_where_the_endpoint_tells_them(judge):
     np.testing.assert_allclose(found[0], -0.75 * np.log([3, 1, 4, 2]), atol=1e-6)
 
 
+def test_few_answers_are_held_at_a_time(judge, monkeypatch):
+    """Probabilities of tokens are large; what is kept of an answer is a ballot. 300 histories, two orders each."""
+    sizes: list[int] = []
+    ask = Asker.ask
+
+    def counted(self, requests, progress=None):
+        sizes.append(len(requests))
+        return ask(self, requests, progress)
+
+    monkeypatch.setattr(Asker, "ask", counted)
+    draws = np.random.default_rng(0)
+    rows = [draws.permutation(12) for _ in range(300)]
+    histories = Sequences.from_lists([row[:3].tolist() for row in rows])
+    candidates = np.stack([row[3:7] for row in rows])
+    with chat_server(knowing) as server:
+        found = judge(server).judge(histories, candidates)
+        assert sizes == [256, 256, 88]
+        one_by_one = [
+            judge(server).judge(histories.take(np.array([row])), candidates[[row]])[0]
+            for row in (0, 127, 128, 299)
+        ]
+        sizes.clear()
+        judge(server, endpoint={"concurrency": 32}).judge(histories, candidates)
+        assert sizes == [512, 88]
+    np.testing.assert_array_equal(found[[0, 127, 128, 299]], one_by_one)
+
+
+def test_a_prompt_asks_for_what_is_read_and_nothing_else(judge):
+    with chat_server(knowing) as server:
+        judge(server, form="json-schema", rationale=True).judge(HISTORIES, CANDIDATES)
+    body = server.seen[0].body
+    properties = body["response_format"]["json_schema"]["schema"]["properties"]
+    asked = re.findall(r'"(\w+)":', body["messages"][0]["content"])
+    assert asked == [*properties] == ["ranking", "rationale"]
+
+
 def test_beyond_its_budget_it_is_silent(judge):
     with chat_server(knowing) as server:
         one = judge(server, budget=BudgetConfig(calls=4), endpoint={"concurrency": 1})
@@ -283,4 +320,4 @@ def test_its_ledger_may_be_shared(judge, tmp_path):
     with chat_server(knowing) as server:
         judge(server).judge(HISTORIES, CANDIDATES)
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
-        assert ledger.spent(judge(server).identity()).calls == 6
+        assert ledger.spent(judge(server).payer).calls == 6

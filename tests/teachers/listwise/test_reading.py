@@ -35,6 +35,7 @@ def order(text: str) -> str | None:
         ('{"ranking": ["C", "A", "Al', "CA"),
         ('<think>A is nice: {"ranking": ["A"]}</think>{"ranking": ["B", "A"]}', "BA"),
         ('<think>{"ranking": ["A"]} and so on', None),
+        ('A is nice: {"ranking": ["A", "C", "D"]}</think>{"ranking": ["B", "A"]}', "BA"),
         ('First I thought ["A"], but {"ranking": ["D", "C"]}', "DC"),
         ('{"ranking": [labels, best first]}\n{"ranking": ["B", "A"]}', "BA"),
         ("B > A > C", "BAC"),

@@ -83,6 +83,59 @@ def test_certainty_is_the_share_of_the_first_label_among_labels():
     assert certainty([token('["B', 0.5), token('"', 1.0)], ["A", "B"], "B") == pytest.approx(1.0)
 
 
+def _spelled(*parts: tuple[str, float]) -> list[dict]:
+    """Tokens with their probabilities; where another label might have stood, it had the rest."""
+    rest = {"A": "B", "B": "A"}
+    return [
+        {
+            "token": text,
+            "logprob": math.log(p),
+            "top_logprobs": [
+                {"token": text, "logprob": math.log(p)},
+                *(
+                    {"token": rest[name], "logprob": math.log(1 - p)}
+                    for name in rest
+                    if name in text and p < 1
+                ),
+            ],
+        }
+        for text, p in parts
+    ]
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        [("<think>", 1.0), ("A", 0.99), (" first", 1.0), ("</think>", 1.0)],
+        [
+            ("Is", 1.0),
+            (" A", 0.99),
+            (" it", 1.0),
+            ("</th", 1.0),
+            ("ink>\n", 1.0),
+        ],  # opened in the prompt
+        [("A", 0.99), (" looks", 1.0), (" good", 1.0), (".", 1.0)],
+        [('{"', 1.0), ("note", 1.0), ('":"', 1.0), ("A", 0.99), ('"}', 1.0)],
+        [('{"ranking":', 1.0), ('["B"]}', 0.99), ("no", 1.0)],
+    ],
+)
+@pytest.mark.parametrize(
+    "said",
+    [
+        [('{"', 1.0), ("ranking", 1.0), ('":', 1.0), (' ["', 1.0), ("A", 0.31), ('","B"]}', 1.0)],
+        [('{"ranking', 1.0), ('":["A', 0.31), ('","', 1.0), ("B", 1.0), ('"]}', 1.0)],
+    ],
+)
+def test_certainty_is_that_of_the_ranking_and_not_of_a_thought(before, said):
+    assert certainty(_spelled(*before, *said), ["A", "B"], "A") == pytest.approx(0.31)
+
+
+def test_an_order_in_plain_words_is_read_behind_the_thought():
+    tokens = _spelled(("<think>", 1.0), ("A", 0.99), ("</think>", 1.0), ("A", 0.31), (" > B", 1.0))
+    assert certainty(tokens, ["A", "B"], "A") == pytest.approx(0.31)
+    assert certainty(tokens[:2], ["A", "B"], "A") is None, "a thought without an end is no answer"
+
+
 @pytest.mark.parametrize(
     "tokens",
     [

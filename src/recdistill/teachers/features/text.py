@@ -109,7 +109,7 @@ class TextSource(ItemSource):
                 "No item has any text, so a text encoder has nothing to read.",
                 "Give a `template` that names columns with text, or leave this teacher out.",
             )
-        texts, written = self._with_descriptions(texts, progress)
+        texts, written = self._with_descriptions(texts, dataset, progress)
         reader, learned = self._taught(texts, dataset, run)
         encoder, fallback = reader.encoder(run)
         silent = int((~described).sum())
@@ -130,12 +130,12 @@ class TextSource(ItemSource):
         return Reading(vectors, described, notes, hashed, reader)
 
     def _with_descriptions(
-        self, texts: list[str], progress: Progress
+        self, texts: list[str], dataset: Dataset, progress: Progress
     ) -> tuple[list[str], dict[str, Any]]:
         """The texts that are read, and what there is to note of them."""
         if self.describing is None:
             return texts, {}
-        found = self.describing.described(texts, progress)
+        found = self.describing.described(texts, self.describing.payer(dataset), progress)
         if found.missing:
             progress.say(f"{found.missing} texts have no description; they are read as they are.")
         return found.texts, {"described": found.written, "not_described": found.missing}

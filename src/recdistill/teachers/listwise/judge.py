@@ -40,11 +40,13 @@ class Endpoint:
         where: the endpoint.
         budget: what may be spent on this judge, in all.
         ledger: where answers are kept; by default in the user's cache folder.
+        account: whose spending the budget bounds; by default that of judges of this very identity.
     """
 
     where: EndpointConfig
     budget: BudgetConfig
     ledger: Path | None = None
+    account: str | None = None
 
 
 class ChatJudge:
@@ -186,7 +188,12 @@ class ChatJudge:
         return where.batch.size if where.batch else max(_AT_ONCE, 16 * where.concurrency)
 
     def _asker(self, ledger: Ledger) -> Asker:
-        return Asker(self.endpoint.where, ledger, self.endpoint.budget, account=self.identity())
+        return Asker(self.endpoint.where, ledger, self.endpoint.budget, account=self.payer)
+
+    @property
+    def payer(self) -> str:
+        """Whose spending the budget bounds."""
+        return self.endpoint.account or self.identity()
 
     def _ballot(
         self,
@@ -218,7 +225,7 @@ class ChatJudge:
     def account(self) -> Account:
         """What its answers cost so far, whichever run asked."""
         with Ledger(self.endpoint.ledger) as ledger:
-            found = bill(ledger, self.identity())
+            found = bill(ledger, self.payer)
         money = found.paid.money if self.endpoint.where.prices else None
         return Account(calls=found.answers, tokens=found.paid.tokens, money=money)
 
@@ -241,6 +248,7 @@ class ChatJudge:
             "endpoint": self.endpoint.where.model_dump(mode="json"),
             "budget": self.endpoint.budget.model_dump(mode="json"),
             "ledger": self.endpoint.ledger and str(self.endpoint.ledger),
+            "account": self.payer,
             "template": {"name": self.prompt.template.name, "text": self.prompt.template.text},
             "texts": list(self.prompt.texts),
         }
@@ -253,6 +261,7 @@ class ChatJudge:
             EndpointConfig.model_validate(record["endpoint"]),
             BudgetConfig.model_validate(record["budget"]),
             record["ledger"] and Path(record["ledger"]),
+            record["account"],
         )
         template = Template(**record["template"])
         config = ListwiseConfig.model_validate({**record["config"], "template": "rerank"})

@@ -14,8 +14,11 @@ _RATIONALE = 500
 """Characters of a rationale that are kept."""
 _TRIED = 32
 """Brackets at which JSON is looked for; who opens more means none of them."""
-_THOUGHT = re.compile(r"<think>.*?(</think>|\Z)", re.DOTALL | re.IGNORECASE)
-_RANKING = ("ranking", "order", "ranked", "labels", "items", "candidates")
+_THOUGHT = re.compile(
+    r"\A(?:(?!<think>).)*</think>|<think>.*?(?:</think>|\Z)", re.DOTALL | re.IGNORECASE
+)
+"""What a model thinks before it answers; some chat templates open the thought in the prompt."""
+RANKING = ("ranking", "order", "ranked", "labels", "items", "candidates")
 _NAMED = ("label", "id", "item", "title", "name", "candidate")
 _CUT = re.compile(r'"ranking"\s*:\s*\[([^\]]*)')
 _QUOTED = re.compile(r'"([^"]{1,200})"')
@@ -48,7 +51,7 @@ def read(text: str, labels: Sequence[str], names: Sequence[str] = ()) -> Reply |
         labels: under which candidates were shown.
         names: the texts beside the labels.
     """
-    text = _THOUGHT.sub("", text[:_LONGEST])
+    text = without_thoughts(text[:_LONGEST])
     known = _Known(labels, names)
     best: Reply | None = None
     for found in _json_in(text):
@@ -62,6 +65,11 @@ def read(text: str, labels: Sequence[str], names: Sequence[str] = ()) -> Reply |
         if ranking:
             return Reply(ranking)
     return None
+
+
+def without_thoughts(text: str) -> str:
+    """The same text with blanks where a model was thinking."""
+    return _THOUGHT.sub(lambda thought: " " * len(thought[0]), text)
 
 
 class _Known:
@@ -113,7 +121,7 @@ def _json_in(text: str) -> Iterator[Any]:
 def _entries(value: Any) -> list[str]:
     """The texts of a list, wherever it lies; a list of objects is read by what names each."""
     if isinstance(value, dict):
-        for name in _RANKING:
+        for name in RANKING:
             if isinstance(value.get(name), list):
                 return _entries(value[name])
         return []
