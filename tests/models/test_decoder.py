@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 import pytest
 import torch
+from code_of_its_own import with_code
 from language import KINDS, decoder
 from live import ROWS, batch_of
 from transformers import AutoModel
@@ -33,6 +35,31 @@ def made(folder: Path, **settings: Any) -> Decoder:
     model.network.start.fill_(0.5)
     model.network.eval()
     return model
+
+
+def test_code_that_comes_with_a_decoder_is_never_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not from its folder, and not from the architecture that somebody's student names."""
+    folder, ran = with_code(decoder(tmp_path / "lm", "llama"), tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 20))
+    with pytest.raises(ConfigError, match="There is no language model"):
+        backbone.architecture(folder, None)
+    code = {"model_type": "own", "auto_map": {"AutoModel": f"{folder}--own.AutoModel"}}
+    with pytest.raises(ConfigError, match="without code of its own"):
+        backbone.backbone({"hidden_size": 8, **code})
+    assert not ran.exists()
+
+
+def test_weights_are_read_without_running_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = made(decoder(tmp_path / "lm", "llama"))
+    folder, ran = with_code(tmp_path / "lm", tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 20))
+    with pytest.raises(ConfigError, match="cannot be read"):
+        backbone.read_weights(model.network.layers, folder, None)
+    assert not ran.exists()
 
 
 @pytest.fixture(params=KINDS)

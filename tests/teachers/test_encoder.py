@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import shutil
 import sys
@@ -7,6 +8,7 @@ import sys
 import numpy as np
 import pytest
 import torch
+from code_of_its_own import with_code
 
 from recdistill.errors import ConfigError, MissingExtraError
 from recdistill.teachers.encoder import TextEncoder, text_key
@@ -79,15 +81,13 @@ def test_a_model_without_safetensors_is_refused(tiny_encoder, tmp_path):
     assert "run code" in caught.value.hint
 
 
-def test_code_that_comes_with_a_model_is_never_run(tiny_encoder, tmp_path):
-    other = shutil.copytree(tiny_encoder, tmp_path / "other")
-    config = json.loads((other / "config.json").read_text())
-    config |= {"model_type": "own", "auto_map": {"AutoConfig": "own.C", "AutoModel": "own.M"}}
-    (other / "config.json").write_text(json.dumps(config))
-    (other / "own.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+def test_code_that_comes_with_a_model_is_never_run(tiny_encoder, tmp_path, monkeypatch):
+    """Not even where somebody at the terminal says yes to whatever is asked."""
+    other, ran = with_code(tiny_encoder, tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 20))
     with pytest.raises(ConfigError, match="cannot be loaded"):
         TextEncoder(other)
-    assert not (tmp_path / "ran").exists()
+    assert not ran.exists()
 
 
 def test_a_tokenizer_without_padding_pads_with_its_end(tiny_encoder, tmp_path):

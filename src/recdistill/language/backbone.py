@@ -17,6 +17,8 @@ from recdistill.language.blocks import blocks
 
 _ATTENTION = "recdistill"
 _LISTENER = "recdistill_listener"
+_FILES: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
+"""Without a word on trust, transformers would ask at the terminal whether code may run."""
 
 
 def architecture(folder: Path, layers: Sequence[int] | int | None) -> dict[str, Any]:
@@ -72,7 +74,7 @@ def backbone(made: dict[str, Any]) -> nn.Module:
     try:
         config = auto_config.for_model(kind, **{k: v for k, v in made.items() if k != "model_type"})
         config._attn_implementation = _ATTENTION
-        model = auto_model.from_config(config)
+        model = auto_model.from_config(config, trust_remote_code=False)
     except (ValueError, KeyError) as error:
         raise ConfigError(
             f"A decoder of the kind '{kind}' cannot be made: {str(error).splitlines()[0]}",
@@ -93,7 +95,7 @@ def read_weights(model: nn.Module, folder: Path, layers: Sequence[int] | int | N
     _, auto_model = _library()
     try:
         whole = auto_model.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+            folder, **_FILES, use_safetensors=True, dtype=torch.float32
         )
     except (OSError, ValueError) as error:
         raise ConfigError(
@@ -150,7 +152,7 @@ def _drops(name: str) -> bool:
 def _config(folder: Path) -> Any:
     auto_config, _ = _library()
     try:
-        config = auto_config.from_pretrained(folder, local_files_only=True)
+        config = auto_config.from_pretrained(folder, **_FILES)
     except (OSError, ValueError) as error:
         raise ConfigError(
             f"There is no language model in {folder}: {str(error).splitlines()[0]}",

@@ -155,9 +155,11 @@ def _load(folder: Path) -> tuple[Any, Any]:
         raise MissingExtraError("A text encoder", "teacher") from error
     try:
         with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            # Without a word on trust, transformers would ask at the terminal.
+            files = {"local_files_only": True, "trust_remote_code": False}
+            tokenizer = AutoTokenizer.from_pretrained(folder, **files)
             model = AutoModel.from_pretrained(
-                folder, local_files_only=True, use_safetensors=True, dtype=torch.float32
+                folder, use_safetensors=True, dtype=torch.float32, **files
             )
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(

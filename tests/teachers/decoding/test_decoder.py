@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import copy
 import importlib.util
-import json
+import io
 import shutil
 from dataclasses import dataclass, replace
 
 import pytest
 import torch
+from code_of_its_own import with_code
 
 from recdistill.data.sequences import Sequences
 from recdistill.errors import ConfigError
@@ -39,18 +40,12 @@ def test_pickled_weights_are_refused(decoder_folder, tmp_path):
         Decoder.load(folder, SourceConfig(model=str(folder)))
 
 
-def test_code_that_comes_with_a_model_does_not_run(decoder_folder, tmp_path):
-    folder = shutil.copytree(decoder_folder("gpt2"), tmp_path / "with-code")
-    config = json.loads((folder / "config.json").read_text())
-    classes = {"AutoConfig": "odd.OddConfig", "AutoModelForCausalLM": "odd.OddModel"}
-    (folder / "config.json").write_text(
-        json.dumps({**config, "model_type": "odd", "auto_map": classes})
-    )
-    mark = tmp_path / "it-ran"
-    (folder / "odd.py").write_text(f"open({str(mark)!r}, 'w').close()\n")
+def test_code_that_comes_with_a_model_does_not_run(decoder_folder, tmp_path, monkeypatch):
+    folder, ran = with_code(decoder_folder("gpt2"), tmp_path)
+    monkeypatch.setattr("sys.stdin", io.StringIO("y\n" * 20))
     with pytest.raises(ConfigError, match="cannot be loaded"):
         Decoder.load(folder, SourceConfig(model=str(folder)))
-    assert not mark.exists()
+    assert not ran.exists()
 
 
 @pytest.mark.parametrize(
