@@ -53,6 +53,7 @@ class FormerRun:
         self.config = self._read()
         self._stages = StageRunner(self.how.run, lambda line: None)
         self._require_alike(config)
+        self._trusting = config.teacher  # not what the earlier run's folder says
 
     def _read(self) -> RunConfig:
         file = self.folder.config_file
@@ -130,7 +131,7 @@ class FormerRun:
     @cached_property
     def teacher(self) -> RecommenderBacked:
         """Who taught."""
-        return load_teacher(self._stage("teacher"), self.dataset)
+        return load_teacher(self._stage("teacher"), self.dataset, trusting=self._trusting)
 
     @property
     def teacher_facts(self) -> list[Any]:

@@ -89,7 +89,7 @@ def judged(pipeline: Pipeline, others: Sequence[Path], cases: int | None) -> Pat
     identities = [pipeline.teacher.identity().digest]
     for name, config in settings.items():
         outcome = teaching(pipeline, f"teachers/{name}", config)
-        teacher = load_teacher(outcome.folder, pipeline.dataset)
+        teacher = load_teacher(outcome.folder, pipeline.dataset, trusting=config)
         identities.append(teacher.identity().digest)
         candidates[f"{roles.FURTHER}/{name}"] = _candidate("further", teacher, outcome.seconds)
     key = stage_key(

@@ -112,7 +112,7 @@ class Pipeline:
         if former and outcome.made:
             took = f"{outcome.seconds:.1f} s, where {former.seconds('teacher'):.1f} s were spent before"
             self._tell(f"teacher: goes on from {former.how.run}; {took}.")
-        return load_teacher(outcome.folder, dataset)
+        return load_teacher(outcome.folder, dataset, trusting=settings)
 
     @property
     def _teacher_key(self) -> str:
@@ -127,8 +127,8 @@ class Pipeline:
         from recdistill.teachers.forecast import descriptions, forecasts
 
         made = self._runner.made(self._teacher_key)
-        fitted = load_teacher(made, self.dataset) if made else None
         settings, dataset = self.config.teacher, self.dataset
+        fitted = load_teacher(made, dataset, trusting=settings) if made else None
         found = forecasts(settings, dataset, fitted, self.config.select.budget)
         told = [line for one in found for line in one.lines]
         return [*told, *descriptions(settings, dataset)]

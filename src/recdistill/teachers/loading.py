@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,12 @@ from pydantic import TypeAdapter
 from recdistill.data.dataset import Dataset
 from recdistill.errors import CheckpointError
 from recdistill.files import read_json
+from recdistill.teachers.adapting.pupil import ADAPTATION, WEIGHTS
+from recdistill.teachers.adapting.settings import Lora
 from recdistill.teachers.base import MODEL, RECORD, RecommenderBacked, weights_hash
-from recdistill.teachers.ensemble import TEACHERS, TeacherConfig
+from recdistill.teachers.causal_lm import CausalLMConfig
+from recdistill.teachers.decoding.trust import trusting as with_trust
+from recdistill.teachers.ensemble import TEACHERS, EnsembleConfig, TeacherConfig
 
 teacher_config: TypeAdapter[TeacherConfig] = TypeAdapter(TeacherConfig)
 """Validates plain data as the configuration of a teacher."""
@@ -23,17 +28,27 @@ def make_teacher(config: TeacherConfig | dict[str, Any]) -> RecommenderBacked:
     return TEACHERS[type(config)](config)
 
 
-def load_teacher(folder: Path | str, dataset: Dataset) -> RecommenderBacked:
+def load_teacher(
+    folder: Path | str, dataset: Dataset, *, trusting: TeacherConfig | None = None
+) -> RecommenderBacked:
     """Read back a teacher that `save` wrote.
+
+    Args:
+        folder: where it was saved.
+        dataset: whose catalogue it knows.
+        trusting: your own configuration of it. Code that comes with a language model runs only where this says so
+            (`trust_remote_code`); what the folder says of it counts for nothing.
 
     Raises:
         CheckpointError: it is missing, damaged, or was made for another catalogue.
+        ConfigError: it asks to run code that `trusting` does not allow.
     """
     folder = Path(folder)
     try:
         record = read_json(folder / RECORD)
         teacher = make_teacher(record["config"])
-        teacher.restore(folder / MODEL, record)
+        with with_trust(_trusted(trusting, folder)):
+            teacher.restore(folder / MODEL, record)
     except (OSError, ValueError, KeyError) as error:
         raise CheckpointError(
             f"The teacher in {folder} cannot be read: {str(error).splitlines()[0]}",
@@ -55,3 +70,14 @@ def load_teacher(folder: Path | str, dataset: Dataset) -> RecommenderBacked:
         )
     teacher.recommender.dataset = dataset
     return teacher
+
+
+def _trusted(config: TeacherConfig | None, folder: Path) -> Iterator[str]:
+    """The models whose code `config` allows to run; a model that was fine-tuned whole lies in `folder`."""
+    if isinstance(config, EnsembleConfig):
+        for member in config.members:
+            yield from _trusted(member, folder)
+    elif isinstance(config, CausalLMConfig) and config.trust_remote_code:
+        yield config.model
+        if config.adapt is not None and not isinstance(config.adapt, Lora):
+            yield from map(str, folder.resolve().rglob(f"{ADAPTATION}/{WEIGHTS}"))

@@ -22,6 +22,7 @@ from recdistill.teachers.decoding.settings import SourceConfig
 from recdistill.teachers.decoding.source import Source
 from recdistill.teachers.decoding.titles import spoken
 from recdistill.teachers.decoding.trie import Trie
+from recdistill.teachers.decoding.trust import require_trust
 from recdistill.teachers.prompts import FenceConfig, Prompt, Template, checked
 
 _RECORD = "voice.json"
@@ -142,6 +143,7 @@ class Voice:
 
         Raises:
             CheckpointError: it cannot be read, or the model's files are others than they were.
+            ConfigError: the model runs code of its own, and the caller does not trust it (`trust.trusting`).
         """
         try:
             record = read_json(folder / _RECORD)
@@ -157,6 +159,8 @@ class Voice:
                 f"The language model that {folder} names cannot be read: {error}.",
                 "Fit the teacher again.",
             ) from error
+        if named.trust_remote_code:
+            require_trust(named.model)
         if source.revision != record["revision"]:
             raise CheckpointError(
                 f"The files of the language model '{source.config.model}' are not those that the teacher was"
