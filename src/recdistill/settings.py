@@ -13,5 +13,8 @@ class Settings(BaseModel):
     )
 
 
+UNQUOTED = "x-unquoted"
+"""In a field's JSON schema: people paste secrets here by mistake, so no error quotes what was given."""
+
 KindInShort = BeforeValidator(lambda given: {"kind": given} if isinstance(given, str) else given)
 """Marks a union of settings whose `kind` alone may stand for one of them with its defaults."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
 
 from recdistill.asking.costs import Prices
+from recdistill.asking.variables import require_name
 from recdistill.errors import ConfigError
-from recdistill.settings import Settings
+from recdistill.settings import UNQUOTED, Settings
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -28,14 +29,16 @@ class BatchConfig(Settings):
 class EndpointConfig(Settings):
     """A chat endpoint. `base_url` (or `known_as`) and `model` decide what an answer is; the rest, how it is got."""
 
-    base_url: str
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    base_url: str = Field(json_schema_extra={UNQUOTED: True})
     """What comes before `/chat/completions`, such as `https://api.openai.com/v1` or `http://localhost:8000/v1`."""
     model: str
     """The name of the model there; name a dated version where there is one."""
     known_as: str | None = None
     """Stands for `base_url` where questions are told apart: give a name to a server whose address changes, and what it
     has answered stays known."""
-    api_key_env: str | None = None
+    api_key_env: str | None = Field(default=None, json_schema_extra={UNQUOTED: True})
     """The environment variable that holds the key; the key itself is written nowhere."""
     prices: Prices | None = None
     """What a million tokens cost; give them for a batch endpoint as they are for batches."""
@@ -73,6 +76,11 @@ class EndpointConfig(Settings):
                 "must hold no name, password or query: a key belongs into the variable of api_key_env"
             )
         return given.rstrip("/")
+
+    @field_validator("api_key_env")
+    @classmethod
+    def _named(cls, given: str | None) -> str | None:
+        return None if given is None else require_name(given)
 
     @property
     def identity(self) -> str:

@@ -161,37 +161,42 @@ def _assign(data: dict[str, Any], assignment: str) -> None:
     try:
         value = load(text)
     except yaml.YAMLError:
-        raise ConfigError(f"--set {assignment}: the value is not valid YAML.") from None
+        raise ConfigError(f"--set {name}: the value is not valid YAML.") from None
     *parents, last = name.split(".")
     here: Any = data
     for parent in parents:
-        here = _step(here, parent, assignment)
+        here = _step(here, parent, name)
     if isinstance(here, list):
-        here[_index(here, last, assignment)] = value
+        here[_index(here, last, name)] = value
     elif isinstance(here, dict):
         here[last] = value
     else:
-        raise ConfigError(f"--set {assignment}: '{'.'.join(parents)}' has no parts to set.")
+        raise ConfigError(f"--set {name}: '{'.'.join(parents)}' has no parts to set.")
 
 
-def _step(here: Any, key: str, assignment: str) -> Any:
+def _step(here: Any, key: str, name: str) -> Any:
     if isinstance(here, list):
-        return here[_index(here, key, assignment)]
+        return here[_index(here, key, name)]
     if isinstance(here, dict):
         if here.get(key) is None:
             here[key] = {}
         return here[key]
-    raise ConfigError(f"--set {assignment}: there is nothing below '{key}' to set.")
+    raise ConfigError(f"--set {name}: there is nothing below '{key}' to set.")
 
 
-def _index(values: list[Any], key: str, assignment: str) -> int:
+def _index(values: list[Any], key: str, name: str) -> int:
     if key.isdigit() and int(key) < len(values):
         return int(key)
     raise ConfigError(
-        f"--set {assignment}: '{key}' is no place in a list of {len(values)}.",
+        f"--set {name}: '{key}' is no place in a list of {len(values)}.",
         f"Use a number from 0 to {len(values) - 1}.",
     )
 
 
 def _one_line(error: yaml.YAMLError) -> str:
-    return " ".join(str(error).split())
+    """What is wrong and where, without the line itself: values are not quoted."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return " ".join(str(error).split())
+    mark = error.problem_mark
+    what = ", ".join(part for part in (error.context, error.problem) if part)
+    return f"{what} (line {mark.line + 1}, column {mark.column + 1})"

@@ -9,6 +9,9 @@ from pydantic_core import ErrorDetails
 
 from recdistill.config.located import KeyPath, LocatedYaml
 from recdistill.errors import ConfigError, nearest
+from recdistill.settings import UNQUOTED
+
+Schema = dict[str, Any]
 
 
 def refusal(error: ValidationError, model: type[BaseModel], source: LocatedYaml) -> ConfigError:
@@ -22,7 +25,7 @@ def refusal(error: ValidationError, model: type[BaseModel], source: LocatedYaml)
     )
 
 
-def _describe(detail: ErrorDetails, schema: dict[str, Any], source: LocatedYaml) -> str:
+def _describe(detail: ErrorDetails, schema: Schema, source: LocatedYaml) -> str:
     where = _written_path(detail["loc"], source.data)
     name = ".".join(str(part) for part in where)
     place = source.place(where)
@@ -45,7 +48,34 @@ def _describe(detail: ErrorDetails, schema: dict[str, Any], source: LocatedYaml)
             return f"{place}: '{name}' cannot be '{detail['input']}'. {nearest(str(detail['input']), options)}"
         case _:
             message = detail["msg"].removeprefix("Value error, ")
-            return f"{place}: '{name}': {message[:1].lower()}{message[1:]} (found {detail['input']!r})."
+            found = _quoted(detail, schema)
+            return f"{place}: '{name}': {message[:1].lower()}{message[1:]} ({found})."
+
+
+def _quoted(detail: ErrorDetails, schema: Schema) -> str:
+    """What was found, unless there could be a secret in it."""
+    nodes = [schema]
+    for part in detail["loc"]:
+        # What the schema does not tell is treated like what it is part of.
+        nodes = [found for node in nodes for found in _descend(schema, node, part)] or nodes
+    if any(_is_unquoted(schema, node, set()) for node in nodes):
+        return "what was found is not shown: it could hold a secret"
+    return f"found {detail['input']!r}"
+
+
+def _is_unquoted(root: Schema, node: Schema, seen: set[int]) -> bool:
+    """Whether a value here, or anything in it, must not be quoted."""
+    if node.get(UNQUOTED):
+        return True
+    branches = [branch for branch in _branches(root, node) if id(branch) not in seen]
+    seen.update(map(id, branches))
+    parts = [
+        part
+        for branch in branches
+        for part in (*branch.get("properties", {}).values(), branch.get("items"))
+        if isinstance(part, dict)
+    ]
+    return any(_is_unquoted(root, part, seen) for part in parts)
 
 
 def _written_path(location: tuple[int | str, ...], data: Any) -> KeyPath:
@@ -68,7 +98,7 @@ def _holds(here: Any, part: int | str) -> bool:
     return isinstance(here, dict) and part in here
 
 
-def _valid_keys(schema: dict[str, Any], location: tuple[int | str, ...]) -> list[str]:
+def _valid_keys(schema: Schema, location: tuple[int | str, ...]) -> list[str]:
     """The keys that the JSON Schema allows at `location` (which may hold union tags)."""
     nodes = [schema]
     for part in location:
@@ -82,8 +112,8 @@ def _valid_keys(schema: dict[str, Any], location: tuple[int | str, ...]) -> list
     return sorted(keys)
 
 
-def _descend(root: dict[str, Any], node: dict[str, Any], part: int | str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = []
+def _descend(root: Schema, node: Schema, part: int | str) -> list[Schema]:
+    found: list[Schema] = []
     for branch in _branches(root, node):
         if isinstance(part, int):
             found += [branch["items"]] if "items" in branch else []
@@ -94,7 +124,7 @@ def _descend(root: dict[str, Any], node: dict[str, Any], part: int | str) -> lis
     return found
 
 
-def _branches(root: dict[str, Any], node: dict[str, Any]) -> list[dict[str, Any]]:
+def _branches(root: Schema, node: Schema) -> list[Schema]:
     """`node` with references followed and unions opened."""
     if "$ref" in node:
         return _branches(root, root["$defs"][node["$ref"].rsplit("/", 1)[-1]])
