@@ -129,3 +129,12 @@ def test_nothing_to_ask_needs_no_endpoint(ledger) -> None:
         first = Asker(endpoint, ledger).ask(requests(3))
     assert Asker(endpoint, ledger).ask(requests(3)) == first
     assert Asker(endpoint, ledger).ask([]) == []
+
+
+def test_what_is_known_is_told_and_nobody_is_asked(server, ledger) -> None:
+    asker = Asker(server.endpoint(model="remembered"), ledger)
+    assert asker.known(requests(3)) == [None] * 3
+    answers = asker.ask(requests(4))
+    told = asker.known([*requests(6)[2:], request("question 2"), *requests(3)])
+    assert told == [*answers[2:], None, None, asker.known([request("question 2")])[0], *answers[:3]]
+    assert len(paid_for(server, asker, requests(6))) == 4

@@ -111,7 +111,10 @@ def test_a_chat_teacher_is_judged_and_asked_about_few_contexts(configured, tmp_p
         judged = len(server.seen) - 30
         assert 0 < judged <= 8
         found = json.loads(capsys.readouterr().out)
-        assert found["teachers"]["teacher"]["account"]["calls"] == 30 + judged
+        account = found["teachers"]["teacher"]["account"]
+        assert account["calls"] == 30 + judged
+        assert account["named"] == account["in_catalogue"] > 0
+        assert found["teachers"]["teacher/candidates"]["account"] == {}
         assert run(["teachers", str(tmp_path / "run"), "--quiet"]) == 0
         assert len(server.seen) - 30 == judged
     judge = found["teachers"]["teacher"]["candidates"]

@@ -64,6 +64,10 @@ def test_a_run_reports_how_its_teacher_was_joined(said):
     assert "80 could be joined to the log" in page
     record = json.loads((said[2] / "run/teacher/teacher.json").read_text())
     assert [one["window"] for one in record["notes"]["leaks"]] == ["validation", "test"]
+    assert go(said, "teachers") == 0
+    judged = json.loads((said[2] / "run/judging/teachers.json").read_text())["teachers"]
+    assert judged["teacher"]["account"] == {"named": 320, "in_catalogue": 320, "grounded": 1.0}
+    assert judged["teacher"]["candidates"]["judge"]["result"] != "better than chance"
 
 
 def test_what_knows_the_test_is_refused_and_other_content_is_another_teacher(said, capsys):

@@ -17,7 +17,10 @@ def sample_judgement() -> dict[str, Any]:
         "models": {role: {"ndcg@10": value, "hit@10": 2 * value} for role, value in values.items()},
         "intervals": {role: {"ndcg@10": {"low": value - 0.01, "high": value + 0.01}} for role, value in values.items()},
         "teachers": {
-            "teacher": {**_teacher("teacher", 0.04, "better than chance", 0.81), "weight": None},
+            "teacher": {
+                **_teacher("teacher", 0.04, "better than chance", 0.81), "weight": None,
+                "account": {"constrained": True, "grounded": 1.0},
+            },
             "teacher/encoder": _teacher("member", -0.038, "near-random", 0.51),
             "further/llm": {
                 **_teacher("further", 0.011, "better than chance", 0.78),

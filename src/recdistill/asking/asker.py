@@ -84,6 +84,12 @@ class Asker:
                 _run(self._ask(missing, answers, task))
         return [answers.get(question.key) for question in questions]
 
+    def known(self, requests: Sequence[Request]) -> list[Answer | None]:
+        """The answers that are there already, in the order of the requests; None for the others. Nobody is asked."""
+        keys = [question.key for question in self._questions(requests)]
+        found = self._keeper.known(set(keys))
+        return [found.get(key) for key in keys]
+
     def plan(self, requests: Sequence[Request]) -> Plan:
         """Say what `ask` would cost, without asking.
 

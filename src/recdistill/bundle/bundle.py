@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, UInt64
 
 from recdistill.bundle.manifest import Manifest
 from recdistill.bundle.runtime import Runtime, no_candidates
 from recdistill.data.columns import ITEM, RANK, SCORE, USER
+from recdistill.data.encoding import id_keys
+from recdistill.data.reasons import Reasons
 from recdistill.data.sequences import Sequences
 from recdistill.data.vocabulary import RawIds, Vocabulary
 from recdistill.errors import ConfigError
 
 SIMILAR = "similar_item_id"
 """The column of an item's neighbours."""
+WHY = "why"
+"""The column of reasons."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +35,7 @@ class Bundle:
         vocabulary: raw item ids.
         vectors: the item table, a vector a row.
         runtime: the model.
+        reasons: what the teacher said why; most bundles hold none.
     """
 
     info: Manifest
@@ -38,6 +43,7 @@ class Bundle:
     vocabulary: Vocabulary
     vectors: Float32[np.ndarray, "items width"]
     runtime: Runtime
+    reasons: Reasons = field(default_factory=lambda: Reasons({}))
 
     def recommend(
         self,
@@ -78,6 +84,15 @@ class Bundle:
         )
         return self._frame(USER, dense, scores, ITEM)
 
+    def explained(self, histories: Sequence[RawIds], recommended: pl.DataFrame) -> pl.DataFrame:
+        """What `recommend` gave for these very `histories`, with a column `why`: the reason that the teacher gave for
+        that item, about the same latest items or to everybody; null where it gave none.
+        """
+        rows, items = recommended[USER].to_list(), recommended[ITEM]
+        dense = self.vocabulary.encode(items).tolist()
+        texts = self.reasons.said(self._encode(histories), rows, dense, self._item_keys)
+        return recommended.with_columns(pl.Series(WHY, texts, dtype=pl.String))
+
     def similar_items(self, items: RawIds, k: int = 10) -> pl.DataFrame:
         """The `k` nearest other items by cosine: a frame `item_id, similar_item_id, score, rank`.
 
@@ -101,6 +116,10 @@ class Bundle:
     def _directions(self) -> Float32[np.ndarray, "items width"]:
         lengths = np.linalg.norm(self.vectors, axis=1, keepdims=True)
         return self.vectors / np.maximum(lengths, np.finfo(np.float32).tiny)
+
+    @cached_property
+    def _item_keys(self) -> UInt64[np.ndarray, " items"]:
+        return id_keys(self.vocabulary.ids)
 
     def _encode(self, histories: Sequence[RawIds]) -> Sequences:
         rows = (self.vocabulary.encode(history) for history in histories)

@@ -46,6 +46,10 @@ def _facts(info: Manifest) -> str:
         "checked": f"same top 10 as PyTorch for {agreement.histories:,} histories "
         f"({agreement.near_ties:,} with near-ties)",
     }
+    if info.reasons:
+        rows["reasons"] = (
+            f"{info.reasons.count:,}, in the teacher's words; they may tell what people took"
+        )
     return "\n".join(
         ["| | |", "|---|---|", *(f"| {key} | {value} |" for key, value in rows.items())]
     )

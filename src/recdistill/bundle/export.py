@@ -19,14 +19,18 @@ from recdistill.bundle.manifest import (
     ITEMS,
     MANIFEST,
     MODEL,
+    REASONS,
     DatasetEntry,
     FileEntry,
     Manifest,
+    ReasonsEntry,
 )
 from recdistill.bundle.onnx_export import to_onnx
+from recdistill.bundle.reasons import MOST, written
 from recdistill.bundle.runtime import Runtime
 from recdistill.bundle.students import model_entry, scorer_of
 from recdistill.data.dataset import Dataset
+from recdistill.data.reasons import Reasons
 from recdistill.errors import BundleError, ConfigError, nearest
 from recdistill.files import atomic_folder
 from recdistill.models.outcomes import heads_of
@@ -46,6 +50,7 @@ def export(
     checks: int = FEWEST_CHECKS,
     metrics: Mapping[str, float] | None = None,
     created: str | None = None,
+    reasons: Reasons | None = None,
 ) -> Bundle:
     """Write the student as a bundle that runs without PyTorch, and open it.
 
@@ -59,6 +64,7 @@ def export(
         checks: histories on which PyTorch and ONNX Runtime must agree; at least 1,000.
         metrics: what was measured of the student, for the manifest and the card.
         created: a date to note; none is noted unless given.
+        reasons: why the teacher said what it said. They may tell what somebody took: whoever has the bundle reads them.
 
     Raises:
         BundleError: the student cannot be exported, is of another dataset, or the two do not agree.
@@ -77,7 +83,10 @@ def export(
     agreement = require_agreement(
         student, Runtime(model, dataset.num_items), probes(dataset, checks)
     )
+    told = (reasons or Reasons({})).some(MOST)
     files = {MODEL: model, ITEMS: _items(dataset), CARD: b""}
+    if len(told):
+        files[REASONS] = written(told)
     manifest = Manifest(
         format=FORMAT,
         recdistill=__version__,
@@ -86,6 +95,7 @@ def export(
         dataset=_dataset_entry(dataset),
         metrics=dict(metrics or {}),
         agreement=agreement,
+        reasons=ReasonsEntry(count=len(told)) if len(told) else None,
         files=_entries(files),
     )
     ids = dataset.vocabulary.ids

@@ -8,11 +8,13 @@ from pathlib import Path
 import polars as pl
 
 from recdistill.bundle.bundle import Bundle
-from recdistill.bundle.manifest import ITEMS, MODEL, Manifest
+from recdistill.bundle.manifest import ITEMS, MODEL, REASONS, Manifest
 from recdistill.bundle.onnx_file import read_matrix, refuse_external_data
+from recdistill.bundle.reasons import read
 from recdistill.bundle.runtime import Runtime
 from recdistill.bundle.verification import read_verified
 from recdistill.data.columns import ITEM
+from recdistill.data.reasons import Reasons
 from recdistill.data.vocabulary import Vocabulary
 from recdistill.errors import BundleError
 
@@ -38,9 +40,9 @@ def load_bundle(folder: Path | str, *, threads: int = 1) -> Bundle:
     vectors = read_matrix(model, TABLE)
     if vectors.shape != (len(items), info.model.width):
         raise BundleError("The item table does not fit the catalogue.", "Export the bundle again.")
-    return Bundle(
-        info, items, Vocabulary(items[ITEM]), vectors, Runtime(model, len(items), threads)
-    )
+    runtime = Runtime(model, len(items), threads)
+    told = read(contents[REASONS], info, len(items)) if REASONS in contents else Reasons({})
+    return Bundle(info, items, Vocabulary(items[ITEM]), vectors, runtime, told)
 
 
 def _read_items(data: bytes, info: Manifest) -> pl.DataFrame:

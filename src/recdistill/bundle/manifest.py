@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, field_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
 from recdistill.errors import BundleError
 from recdistill.settings import Settings
@@ -14,7 +14,9 @@ from recdistill.settings import Settings
 FORMAT = 1
 MANIFEST, MODEL, ITEMS, CARD = "manifest.json", "model.onnx", "items.parquet", "README.md"
 CONTENTS = (MODEL, ITEMS, CARD)
-"""The files of a bundle of this format beside its manifest: these, no more, no fewer."""
+"""The files of a bundle of this format beside its manifest: these, no fewer, and no more but one."""
+REASONS = "reasons.parquet"
+"""The one: why the teacher said what it said, in a bundle that was asked to hold it."""
 
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
@@ -66,6 +68,12 @@ class AgreementEntry(Settings):
     largest_difference: float
 
 
+class ReasonsEntry(Settings):
+    """What the teacher gave as reasons."""
+
+    count: PositiveInt
+
+
 class Manifest(Settings):
     """`manifest.json`.
 
@@ -73,6 +81,7 @@ class Manifest(Settings):
         recdistill: the version that wrote it.
         created: when, if the writer was told; absent otherwise, so that the same input gives the same bytes.
         metrics: what was measured of the model, by name.
+        reasons: absent where the bundle holds none.
     """
 
     format: PositiveInt
@@ -82,16 +91,17 @@ class Manifest(Settings):
     dataset: DatasetEntry
     metrics: dict[str, float] = Field(default_factory=dict)
     agreement: AgreementEntry
+    reasons: ReasonsEntry | None = None
     files: dict[str, FileEntry]
 
-    @field_validator("files")
-    @classmethod
-    def _known_files(cls, files: dict[str, FileEntry]) -> dict[str, FileEntry]:
-        if sorted(files) != sorted(CONTENTS):
+    @model_validator(mode="after")
+    def _known_files(self) -> Self:
+        expected = (*CONTENTS, REASONS) if self.reasons else CONTENTS
+        if sorted(self.files) != sorted(expected):
             raise ValueError(
-                f"files must be {', '.join(CONTENTS)}, not {', '.join(files) or 'none'}"
+                f"files must be {', '.join(expected)}, not {', '.join(self.files) or 'none'}"
             )
-        return files
+        return self
 
     def render(self) -> str:
         """The text of `manifest.json`: canonical, closed by a digest of everything above it."""

@@ -8,7 +8,14 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from recdistill.bundle.manifest import CONTENTS, MANIFEST, FileEntry, Manifest, parse_manifest
+from recdistill.bundle.manifest import (
+    CONTENTS,
+    MANIFEST,
+    REASONS,
+    FileEntry,
+    Manifest,
+    parse_manifest,
+)
 from recdistill.errors import BundleError
 
 _LARGEST_MANIFEST = 1 << 20
@@ -23,22 +30,23 @@ def read_verified(folder: Path) -> tuple[Manifest, Mapping[str, bytes]]:
         BundleError: a file is missing, extra, a link, of another size or content than the manifest says,
             or the manifest itself is damaged.
     """
-    _check_names(folder)
+    _check_names(folder, {*CONTENTS}, {*CONTENTS, REASONS})
     manifest = parse_manifest(_read(folder / MANIFEST, at_most=_LARGEST_MANIFEST))
+    _check_names(folder, {*manifest.files}, {*manifest.files})
     contents = {name: _checked(folder / name, entry) for name, entry in manifest.files.items()}
     return manifest, contents
 
 
-def _check_names(folder: Path) -> None:
+def _check_names(folder: Path, required: set[str], allowed: set[str]) -> None:
     if not folder.is_dir():
         raise BundleError(
             f"There is no bundle at {folder}.",
             "`recdistill export` writes one into a run's folder.",
         )
-    expected, found = {MANIFEST, *CONTENTS}, {path.name for path in folder.iterdir()}
-    if missing := sorted(expected - found):
+    found = {path.name for path in folder.iterdir()}
+    if missing := sorted({MANIFEST, *required} - found):
         raise BundleError(f"{folder} is no whole bundle: {', '.join(missing)} missing.")
-    if extra := sorted(found - expected):
+    if extra := sorted(found - {MANIFEST, *allowed}):
         raise BundleError(
             f"{folder} holds what does not belong to a bundle: {', '.join(extra)}.",
             "Remove it: only files with a checksum in the manifest may lie in a bundle.",

@@ -55,12 +55,15 @@ def recommend(
     from recdistill.bundle.loading import load_bundle
 
     loaded = load_bundle(bundle)
+    histories = [parse_ids(text) for text in history]
     frame = loaded.recommend(
-        [parse_ids(text) for text in history],
+        histories,
         k=k,
         filter_seen=not include_seen,
         candidates=parse_ids(candidates) if candidates is not None else None,
     )
+    if len(loaded.reasons):
+        frame = loaded.explained(histories, frame)
     titles = loaded.items.select("item_id", *[c for c in ("title",) if c in loaded.items.columns])
     typer.echo(
         _printed(frame.join(titles, on="item_id", how="left", maintain_order="left"), output)
@@ -92,11 +95,11 @@ def _printed(frame: pl.DataFrame, output: Format) -> str:
 
 def _table(frame: pl.DataFrame) -> str:
     many = frame["user_id"].n_unique() > 1
-    lines = [
-        f"{row['rank']:>4}  {row['score']:>9.4f}  {row['item_id']!s:<12} {row.get('title') or ''}".rstrip()
-        for row in frame.to_dicts()
-    ]
-    if not many:
-        return "\n".join(lines)
-    owners = frame["user_id"].to_list()
-    return "\n".join(f"{owner:>6} {line}" for owner, line in zip(owners, lines, strict=True))
+    lines = list[str]()
+    for row in frame.to_dicts():
+        owner = f"{row['user_id']:>6} " if many else ""
+        what = f"{row['item_id']!s:<12} {row.get('title') or ''}".rstrip()
+        lines.append(f"{owner}{row['rank']:>4}  {row['score']:>9.4f}  {what}")
+        if row.get("why"):
+            lines.append(f"{' ' * len(owner)}{'':17}why: {row['why']}")
+    return "\n".join(lines)

@@ -36,6 +36,8 @@ class BundleConfig(Settings):
     """Number format of the exported student."""
     checks: int = Field(default=1000, ge=1000)
     """Histories on which PyTorch and ONNX Runtime must agree."""
+    reasons: bool = Field(default=False, exclude_if=lambda given: not given)
+    """Whether the teacher's reasons leave with it, where it gave any. They may tell in words what somebody took."""
 
 
 class RunConfig(Settings):

@@ -31,8 +31,10 @@ from recdistill.pipeline.stages import Stage
 from recdistill.pipeline.teaching import teaching
 from recdistill.settings import Settings
 from recdistill.teachers import TeacherConfig, load_teacher
-from recdistill.teachers.accounts import account_of
+from recdistill.teachers.accounts import Account, account_of, together
 from recdistill.teachers.calibration import temperature
+from recdistill.teachers.mixture import Mixture
+from recdistill.teachers.opinions import Opinions
 from recdistill.teachers.questions import Questions
 from recdistill.teachers.reranked import Reranked
 from recdistill.teachers.sparing import judges
@@ -150,10 +152,17 @@ def _candidate(part: Part, teacher: Any, seconds: float) -> Candidate:
     return Candidate(part, model, seconds, teacher, remarks=remarks)
 
 
-def _account(*parts: object) -> dict[str, Any]:
-    inside = [one.judge for one in parts if isinstance(one, Reranked)]
-    found = account_of(*parts, *inside)
+def _account(teacher: object, model: Recommender) -> dict[str, Any]:
+    found = account_of(teacher) or _spent(model)
     return found.facts() if found else {}
+
+
+def _spent(model: Recommender) -> Account | None:
+    """The account of a model or of its judge; of an ensemble, its members' together."""
+    if isinstance(model, Mixture | Opinions):
+        found = [account for one in model.members if (account := _spent(one))]
+        return together(found) if found else None
+    return account_of(model, *([model.judge] if isinstance(model, Reranked) else ()))
 
 
 def look(pipeline: Pipeline, candidates: Mapping[str, Candidate], at_most: int) -> Panel:

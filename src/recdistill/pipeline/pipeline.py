@@ -30,6 +30,7 @@ from recdistill.progress import SilentProgress, progress_for
 from recdistill.training.options import RunOptions
 
 if TYPE_CHECKING:
+    from recdistill.data.reasons import Reasons
     from recdistill.pipeline.former import FormerRun
     from recdistill.pipeline.selecting import Selected
     from recdistill.signals.carrying import Former
@@ -326,8 +327,9 @@ class Pipeline:
         from recdistill.bundle.export import export
 
         chosen = self.students.best
-        settings, measured = self.config.bundle, self._measured()
-        key = stage_key(settings.model_dump(mode="json"), chosen.identity, measured)
+        settings, measured, told = self.config.bundle, self._measured(), self._reasons()
+        parts = [settings.model_dump(mode="json"), chosen.identity, measured]
+        key = stage_key(*parts, *([told.identity] if told else []))
 
         def write(folder: Path) -> None:
             export(
@@ -337,9 +339,20 @@ class Pipeline:
                 precision=settings.precision,
                 checks=settings.checks,
                 metrics=measured,
+                reasons=told,
             )
 
         return self.stage(Stage("bundle", key, write)).folder
+
+    def _reasons(self) -> Reasons | None:
+        """The teacher's reasons, where they are to leave with the bundle."""
+        from recdistill.pipeline.reasons import gathered
+
+        if not self.config.bundle.reasons:
+            return None
+        told = gathered(self)
+        self._tell(f"bundle: {len(told):,} reasons, in the teacher's words.")
+        return told
 
     def _measured(self) -> dict[str, float]:
         report = self._runner.current(self._report())

@@ -12,11 +12,13 @@ from recdistill.data.sequences import Sequences
 from recdistill.distill.scrutiny import advice
 from recdistill.evaluation import roles
 from recdistill.evaluation.cost import labelling
+from recdistill.evaluation.evaluation import Evaluation
 from recdistill.evaluation.examples import examples
 from recdistill.evaluation.inheritance import inheritance
 from recdistill.evaluation.outcomes import outcomes
 from recdistill.evaluation.protocol import Models, by_role, evaluate
-from recdistill.evaluation.report import Curve, Story, save_report
+from recdistill.evaluation.reasons import explained
+from recdistill.evaluation.report import Curve, Explained, Story, save_report
 from recdistill.files import read_json
 from recdistill.models.popularity import Popularity
 from recdistill.models.recommender import Recommender, SequenceModel
@@ -64,6 +66,7 @@ def prove(pipeline: Pipeline, folder: Path) -> None:
         title=dataset.name,
         curves=curves(students),
         examples=examples(evaluation, dataset),
+        reasons=_reasons(pipeline, evaluation),
         configuration=to_yaml(config.model_copy(update={"recipe": pipeline.recipe})),
         environment=read_json(pipeline.folder.path / "environment.json"),
         warnings=(*controls(config), *warnings(pipeline)),
@@ -71,6 +74,18 @@ def prove(pipeline: Pipeline, folder: Path) -> None:
         choice=pipeline.choice,
     )
     save_report(folder, metrics, story)
+
+
+def _reasons(pipeline: Pipeline, evaluation: Evaluation) -> tuple[Explained, ...]:
+    """Of the test where the teacher was asked about it, else of validation: lists are about the end of training."""
+    return explained(
+        pipeline.teacher.recommender,
+        pipeline.students.student[0].model,
+        pipeline.dataset,
+        [evaluation.cases, pipeline.dataset.valid],
+        filter_seen=bool(evaluation.dataset["filter_seen"]),
+        seed=evaluation.config.seed,
+    )
 
 
 def contestants(pipeline: Pipeline) -> Models:

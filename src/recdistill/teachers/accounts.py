@@ -18,6 +18,7 @@ class Account:
         seconds: waited for answers.
         named: items that it named.
         in_catalogue: how many of these the catalogue has.
+        constrained: whether it could not have named any other.
     """
 
     calls: int | None = None
@@ -26,10 +27,13 @@ class Account:
     seconds: float | None = None
     named: int | None = None
     in_catalogue: int | None = None
+    constrained: bool | None = None
 
     @property
     def grounded(self) -> float | None:
-        """The share of what it named that can be recommended."""
+        """The share of what it named that can be recommended; `None` of who names nothing."""
+        if self.constrained:
+            return 1.0
         if not self.named or self.in_catalogue is None:
             return None
         return self.in_catalogue / self.named
@@ -41,15 +45,28 @@ class Account:
 
 
 def together(accounts: Iterable[Account]) -> Account:
-    """What several come to; of what one did not count, nobody knows."""
-    rows = [asdict(account) for account in accounts]
+    """What several come to. Of what one who is paid did not count, nobody knows; who makes no calls costs nothing, and
+    who names nothing changes no share."""
+    given = [*accounts]
+    paid = [one for one in given if one.calls is not None]
+    naming = [one for one in given if one.named is not None]
+    parts = {
+        "calls": paid,
+        "tokens": paid,
+        "money": paid,
+        "seconds": paid,
+        "named": naming,
+        "in_catalogue": naming,
+    }
+    constrained = bool(given) and all(one.constrained for one in given)
     return Account(
-        **{name: _sum([row[name] for row in rows]) for name in (rows[0] if rows else ())}
+        **{name: _sum([getattr(one, name) for one in of]) for name, of in parts.items()},
+        constrained=constrained or None,
     )
 
 
 def _sum(values: list[Any]) -> Any:
-    return None if None in values else sum(values)
+    return None if None in values or not values else sum(values)
 
 
 @runtime_checkable

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float32, Int64
+from jaxtyping import Float32, Int64, UInt64
 
+from recdistill.data.reasons import Reasons
 from recdistill.data.sequences import Sequences
 from recdistill.errors import CheckpointError
 from recdistill.files import content_hash, read_json, write_json
@@ -66,6 +68,36 @@ class TellsWhy(Protocol):
     @property
     def silent(self) -> Counter[str]:
         """Since it was made, by reason."""
+        ...
+
+
+Proposed = Callable[[Int64[np.ndarray, " rows"]], Int64[np.ndarray, "rows c"]]
+"""The candidates of the histories in these rows; worked out only if somebody needs them."""
+
+
+@runtime_checkable
+class GivesReasons(Protocol):
+    """A judge that gives reasons beside its order."""
+
+    def why(
+        self, histories: Sequences, proposed: Proposed, item_keys: UInt64[np.ndarray, " items"]
+    ) -> Reasons:
+        """Its reasons about `histories`, and perhaps others, of those it gave already: nobody is asked.
+
+        Args:
+            histories: at least the latest items that it looks at.
+            proposed: their candidates.
+            item_keys: a 64-bit hash of each item's raw id.
+        """
+        ...
+
+
+@runtime_checkable
+class Remembers(Protocol):
+    """A judge whose answers are paid for, and kept."""
+
+    def remembering(self) -> Judge:
+        """One that says again what this one said, and nothing else: nobody is asked."""
         ...
 
 

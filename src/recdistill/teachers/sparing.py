@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 
 import numpy as np
 from jaxtyping import Bool
@@ -26,12 +27,17 @@ def spared(model: Recommender, histories: Sequences) -> Recommender:
 
     A model without a judge is returned as it is.
     """
+    return with_judges(model, lambda one: one.about(histories))
+
+
+def with_judges(model: Recommender, change: Callable[[Reranked], Reranked]) -> Recommender:
+    """The same model, with a `change` to everyone in it that has a judge."""
     if isinstance(model, Reranked):
-        return model.about(histories)
+        return change(model)
     if isinstance(model, Mixture | Opinions) and judges(model):
-        lighter = copy.copy(model)
-        lighter.members = [spared(member, histories) for member in model.members]
-        return lighter
+        other = copy.copy(model)
+        other.members = [with_judges(member, change) for member in model.members]
+        return other
     return model
 
 

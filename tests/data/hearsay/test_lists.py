@@ -184,3 +184,34 @@ def test_lists_about_nothing_are_refused_while_settings_are_read():
         ListsFile(path="x", user_id=None)
     with pytest.raises(ValueError, match="one item each cannot be about a history"):
         ListsFile(path="x", user_id=None, history="past", rows="item")
+
+
+def test_reasons_go_with_their_items(films, write):
+    said = [
+        {"user_id": 1, "items": ["Emma", "Heat", "Die Hard"], "because": ["a", "b\nb", None], "p": [1, 2, 3]},
+        {"user_id": 2, "items": ["Heat", "Die Hard"], "because": "of everything", "p": [1, 2]},
+        {"user_id": 3, "items": ["Heat", "Die Hard", "Aliens"], "because": ["x", "y"], "p": [3, 2, 1]},
+        {"user_id": 4, "items": ["Heat"], "p": [1]},
+    ]  # fmt: skip
+    path = write("said.jsonl", said)
+    plain = join(films, path, why="because")
+    assert [list(one) for one in plain.why] == [["b\nb", ""], ["of everything", ""], [""] * 3, [""]]
+    assert plain.report.counts["lists_with_reasons_that_fit_no_items"] == 1
+    by_score = join(films, path, why="because", scores="p")
+    assert rows(by_score.items)[:2] == [dense(117, 115), dense(117, 115)]
+    assert [list(one) for one in by_score.why][:2] == [["", "b\nb"], ["of everything", ""]]
+    assert [list(one) for one in by_score.take(np.array([1])).why] == [["of everything", ""]]
+    assert not any(map(any, join(films, path).why))
+
+
+def test_reasons_of_objects_and_of_records_of_one_item_each(films, write):
+    nested = [{"user_id": 1, "best": [{"title": "Heat", "why": "h"}, {"title": "Aliens"}]}]
+    lists = join(films, write("nested.jsonl", nested), items="best.title", why="best.why")
+    assert [list(one) for one in lists.why] == [["h", ""]]
+    single = [
+        {"item": title, "why": title[0], "s": at} for at, title in enumerate(("Heat", "Aliens"))
+    ]
+    settings = {"user_id": None, "items": "item", "rows": "item", "scores": "s", "why": "why"}
+    lists = join(films, write("single.jsonl", single), **settings)
+    assert rows(lists.items) == [dense(104, 115)]
+    assert [list(one) for one in lists.why] == [["A", "H"]]

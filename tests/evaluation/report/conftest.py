@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from recdistill.evaluation.report import Curve, Example, Listed, Story
+from recdistill.evaluation.report import Curve, Example, Explained, Listed, Story
 
 METRICS = {
     "ndcg@10": (0.0831, 0.0806, 0.0719, 0.0412),
@@ -166,6 +166,21 @@ def _example(user: str, dice: random.Random) -> Example:
     return Example(user, tuple(history), tuple(targets), lists)
 
 
+def sample_reasons() -> tuple[Explained, ...]:
+    """Two contexts about which a teacher said why, one with a long history."""
+    first, *_, last = sample_examples()
+    lists = [tuple(item.title for item in first.lists[model]) for model in MODELS[:2]]
+    told = "Whoever follows quiet stories by the sea tends to stay with them, and this has the same author."
+    return (
+        Explained(first.history * 4, *lists, ((lists[0][0], told),)),
+        Explained(
+            last.history[:2],
+            *lists,
+            ((lists[0][1], "It is the second part."), (lists[0][3], "A classic.")),
+        ),
+    )
+
+
 CONFIGURATION = """\
 dataset:
   source: made-up
@@ -185,6 +200,7 @@ def sample_story() -> Story:
         title="made-up",
         curves=sample_curves(),
         examples=sample_examples(),
+        reasons=sample_reasons(),
         configuration=CONFIGURATION,
         environment={"python": "3.11.9", "packages": {"torch": "2.13.0", "polars": "2.1.0"}},
         warnings=("The hub was not reachable: the embedded encoder was used.",),

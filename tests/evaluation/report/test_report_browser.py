@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from recdistill.evaluation.report import Example, Listed, Story, save_report
+from recdistill.evaluation.report import Example, Explained, Listed, Story, save_report
 
 TOOL = Path(__file__).parents[3] / "tools" / "chromium.py"
 SIZES = pytest.mark.parametrize("width", [400, 1400])
@@ -43,10 +43,13 @@ def browser() -> Iterator[Any]:
 def page(tmp_path: Path, metrics: dict[str, Any], story: Story) -> Path:
     long = "Wwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwwww" * 8
     odd = Example(long, (long, "שלום"), (long,), {"student": (Listed(long, True),)})
+    why = Explained((long,) * 9, (long,), (long,), ((long, long),))
     metrics["models"][f"teacher/{long}"] = {"ndcg@10": 0.1}
     metrics["dataset"]["name"] = long
     return save_report(
-        tmp_path, metrics, replace(story, title=long, examples=(*story.examples, odd))
+        tmp_path,
+        metrics,
+        replace(story, title=long, examples=(*story.examples, odd), reasons=(*story.reasons, why)),
     )
 
 

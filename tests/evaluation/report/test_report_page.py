@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from dataclasses import replace
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,15 @@ from typing import Any
 import pytest
 
 from recdistill.errors import MissingExtraError, StorageError
-from recdistill.evaluation.report import Curve, Example, Listed, Story, render, save_report
+from recdistill.evaluation.report import (
+    Curve,
+    Example,
+    Explained,
+    Listed,
+    Story,
+    render,
+    save_report,
+)
 
 VOID = {"meta", "link", "br", "hr", "img", "input"}
 EVIL = (
@@ -61,6 +70,7 @@ def evil_story() -> Story:
         title=EVIL[0],
         curves=(Curve("student", EVIL[0], ((1, 0.1), (2, 0.2)), loss=True),),
         examples=(Example(EVIL[1], EVIL, EVIL, lists),),
+        reasons=tuple(Explained(EVIL, EVIL, EVIL, ((one, one),)) for one in EVIL),
         configuration=EVIL[0],
         environment={EVIL[0]: EVIL[1]},
         warnings=EVIL,
@@ -87,7 +97,8 @@ def test_the_page_says_the_verdict_and_has_all_sections(
     assert "Distillation raised NDCG@10 by 12 % (95 % interval +4.1 % to +20 %" in text
     for heading in (
         "Before you believe the numbers", "Comparison", "For whom it is good", "Learning curves",
-        "What was inherited", "Cost", "Examples", "How it was measured", "Record", "Resolved configuration",
+        "What was inherited", "Cost", "Examples", "Why, in the teacher’s words", "How it was measured", "Record",
+        "Resolved configuration",
     ):  # fmt: skip
         assert heading in text
     assert "<title>RecDistill · made-up: what distillation gave</title>" in html
@@ -227,3 +238,19 @@ def test_what_was_chosen_is_told(metrics: dict[str, Any], story: Story) -> None:
     assert "0.130" in page
     assert "+0.0300 (+0.0100 … +0.0500)" in page
     assert "What was chosen" not in render(metrics, story)
+
+
+def test_reasons_stand_beside_both_lists_cleaned_and_cut(metrics: dict[str, Any]) -> None:
+    wild = "<b>bold</b>\x1b[2J \u202eback\ud800 " + "so " * 400
+    contexts = [Explained((f"film {n}",), ("A", "B"), ("C",), (("A", wild),)) for n in range(6)]
+    html = render(metrics, Story(title="x", reasons=tuple(contexts)))
+    html.encode("utf-8")
+    quotes = re.findall(r"<blockquote dir=.auto.>(.*?)</blockquote>", html, re.S)
+    assert len(quotes) == 4
+    assert quotes[0].startswith("&lt;b&gt;bold&lt;/b&gt;[2J back so so")
+    assert len(unescape(quotes[0])) <= 300
+    assert quotes[0].endswith("so…")
+    assert "film 0" in html
+    assert "film 4" not in html
+    assert html.isprintable() or not {"\x1b", "\u202e"} & set(html)
+    assert "teacher’s words" not in render(metrics, Story(title="x"))

@@ -14,6 +14,7 @@ from recdistill.evaluation.report.teachers.calling import called, random_ones
 from recdistill.evaluation.report.teachers.figures import judges, quality
 from recdistill.evaluation.report.teachers.finding import finding
 from recdistill.evaluation.report.teachers.tables import agreement, beside_chance, costs, where
+from recdistill.evaluation.report.wording import NONE
 
 
 @pytest.fixture
@@ -81,7 +82,10 @@ def test_tables_say_what_was_measured(content):
     lines = {line.label: line.values for line in beside_chance(content).lines}
     assert lines["Teacher: encoder"][0] == "Near-random"
     names = [measure.label for measure in beside_chance(content).measures]
-    assert lines["llm"][names.index("In the catalogue")] == plain_percent(94)
+    assert [lines[who][names.index("In the catalogue")] for who in ("llm", "Teacher", "Teacher: encoder")] == [
+        plain_percent(94), "constrained", NONE,
+    ]  # fmt: skip
+    assert lines["llm"][names.index("Order bias")] == "+0.21"
     paid = {line.label: line.values for line in costs(content).lines}
     assert "300" in paid["llm"]
     alike = agreement(content)
@@ -102,6 +106,19 @@ def test_the_terminal_has_a_line_each(content):
     assert lines[0].startswith("teacher")
     assert lines[1].split()[:2] == ["Teacher", "0.0900"]
     assert lines[2].endswith("Near-random")
+    for told in ("in catalogue", "order bias", "calls", "money"):
+        assert told in lines[0]
+    place, stop = lines[0].index("in catalogue"), lines[0].index("order bias")
+    cells = [line[place:stop].strip() for line in lines[1:]]
+    assert cells == ["constrained", NONE, plain_percent(94), ""]
+
+
+def test_the_terminal_leaves_out_what_nobody_has(content):
+    del content["teachers"]["further/llm"]
+    content["teachers"]["teacher"]["account"] = {}
+    head = table(content).splitlines()[0]
+    assert "ECE" in head
+    assert not any(told in head for told in ("in catalogue", "order bias", "calls", "money"))
 
 
 def test_files(content, tmp_path):

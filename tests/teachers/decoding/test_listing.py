@@ -45,6 +45,10 @@ def test_where_nothing_is_named_the_other_speaks_alone():
     torch.testing.assert_close(spread(others, named, ListingConfig()), others)
 
 
+def test_it_can_name_nothing_else(listing):
+    assert listing().account().facts() == {"constrained": True, "grounded": 1.0}
+
+
 def test_scores_are_log_probabilities_and_what_is_named_comes_first(listing):
     model = listing(share=0.9)
     scores = model.score(model.states(HISTORIES))

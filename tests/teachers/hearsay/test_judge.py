@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from recdistill.data.hearsay.lists import Lists
-from recdistill.data.hearsay.report import JoinReport
+from recdistill.data.hearsay.report import JoinReport, Names
 from recdistill.data.sequences import Sequences
+from recdistill.teachers.accounts import Account
 from recdistill.teachers.hearsay.judge import ListJudge
 from recdistill.teachers.judging import load_judge, save_judge
 
@@ -99,3 +101,39 @@ def test_it_is_kept_whole_and_known_by_all_it_says(tiny_dataset, tmp_path):
     others = (lists([[0, 2], [1]]), lists([[0, 3]]), lists([[0, 3], [1]], confidence=[1, 0.5]))
     assert judge.identity() not in [ListJudge.of(o, tiny_dataset, 7).identity() for o in others]
     assert ListJudge.of(lists([[0, 3], [1]]), tiny_dataset, 8).identity() != judge.identity()
+
+
+def test_reasons_are_kept_by_context_and_make_another_judge(tiny_dataset, tmp_path):
+    plain = lists([[0, 3], [1]])
+    judge = ListJudge.of(replace(plain, why=[["no\x1b zero", ""], ["one"]]), tiny_dataset, 2)
+    assert judge.identity() != ListJudge.of(plain, tiny_dataset, 2).identity()
+    save_judge(judge, tmp_path)
+    keys = tiny_dataset.item_keys
+    for one in (judge, load_judge(tmp_path)):
+        told = one.why(Sequences.from_lists([]), lambda rows: pytest.fail("needs none"), keys)
+        asked = Sequences.from_lists([[1, 2, 6, 7], [8, 9], [9, 8]])
+        assert told.said(asked, [0, 0, 1, 2], [0, 3, 1, 1], keys) == ["no zero", None, "one", None]
+
+
+def test_reasons_to_everybody_are_about_nobody(tiny_dataset):
+    joined = replace(lists([[2, 0]], scores=[5, 3], everybody=True), why=[["two", "none"]])
+    keys = tiny_dataset.item_keys
+    told = ListJudge.of(joined, tiny_dataset, 50).why(
+        joined.histories, lambda rows: pytest.fail("needs none"), keys
+    )
+    asked = Sequences.from_lists([[5, 6], []])
+    assert told.said(asked, [0, 1, 1], [2, 0, 1], keys) == ["two", "none", None]
+
+
+def test_it_counts_what_the_file_names(tiny_dataset, tmp_path):
+    joined = lists([[0, 3], [1]])
+    joined.report.names = Names({"exact": 5, "near": 2, "ambiguous": 1, "unknown": 2})
+    judge = ListJudge.of(joined, tiny_dataset, 7)
+    save_judge(judge, tmp_path)
+    for one in (judge, load_judge(tmp_path)):
+        assert one.account() == Account(named=10, in_catalogue=7)
+    silent = ListJudge.of(lists([[0, 3], [1]]), tiny_dataset, 7)
+    assert silent.account() == Account()
+    assert silent.identity() == judge.identity(), "counting changes nothing of what is said"
+    save_judge(silent, tmp_path / "silent")
+    assert load_judge(tmp_path / "silent").account() == Account()

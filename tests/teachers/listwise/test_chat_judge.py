@@ -321,3 +321,52 @@ def test_its_ledger_may_be_shared(judge, tmp_path):
         judge(server).judge(HISTORIES, CANDIDATES)
     with Ledger(tmp_path / "ledger.sqlite") as ledger:
         assert ledger.spent(judge(server).payer).calls == 6
+
+
+def test_reasons_are_remembered_and_nobody_is_asked_for_them(judge):
+    def explaining(seen: Seen) -> str:
+        answer = json.loads(knowing(seen))
+        first = dict(seen.candidates)[answer["ranking"][0]]
+        return json.dumps({**answer, "rationale": f"{first}\x1b fits {seen.history[-1][1]}"})
+
+    keys = np.arange(1, 13, dtype=np.uint64)
+
+    def said(one):
+        told = one.why(HISTORIES, lambda rows: CANDIDATES[rows], keys)
+        rows, items = np.indices(CANDIDATES.shape)[0], CANDIDATES
+        return told.said(HISTORIES, rows.ravel().tolist(), items.ravel().tolist(), keys)
+
+    with chat_server(explaining) as server:
+        one = judge(server, rationale=True, history=2)
+        assert said(one) == [None] * 12
+        assert not server.seen
+        judged = one.judge(HISTORIES.tail(2), CANDIDATES)
+        calls, questions = len(server.seen), one.tally.facts["questions"]
+        found = said(one)
+        assert (len(server.seen), one.tally.facts["questions"]) == (calls, questions)
+        best = [int(CANDIDATES[row, judged[row].argmax()]) for row in range(3)]
+        expected = [None] * 12
+        for row, item in enumerate(best):
+            place = 4 * row + int(judged[row].argmax())
+            expected[place] = f"{TEXTS[item]} fits {TEXTS[HISTORIES[row][-1]]}"
+        assert found == expected
+        again = one.remembering().judge(HISTORIES.tail(2), CANDIDATES)
+        np.testing.assert_array_equal(again, judged)
+        assert np.isnan(one.remembering().judge(HISTORIES.tail(1), CANDIDATES)[:2]).all()
+        assert len(server.seen) == calls
+        assert not len(judge(server, history=2).why(HISTORIES, lambda rows: CANDIDATES[rows], keys))
+    assert one.remembering().identity() == one.identity()
+
+
+def test_it_counts_the_items_that_it_named(judge):
+    def inventive(seen: Seen) -> str:
+        labels = [label for label, _ in seen.candidates]
+        return ranked([labels[0], "The Matrix", labels[1]])
+
+    with chat_server(inventive) as server:
+        one = judge(server)
+        assert one.account().named is None
+        one.judge(HISTORIES, CANDIDATES)
+        account = one.account()
+    assert (account.named, account.in_catalogue, account.calls) == (18, 12, 6)
+    assert account.grounded == pytest.approx(2 / 3)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from payloads import PAYLOADS
 
-from recdistill.teachers.listwise.reading import read
+from recdistill.teachers.listwise.reading import read, understood
 
 LABELS = ["A", "B", "C", "D"]
 NAMES = ["Heat", "Alien: Resurrection", "Fargo", "Fargo"]
@@ -55,6 +55,27 @@ def order(text: str) -> str | None:
 )
 def test_an_order_is_found_wherever_it_stands(text, expected):
     assert order(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "named", "shown"),
+    [
+        ('{"ranking": ["C", "A", "B", "D"]}', 4, 4),
+        ('{"ranking": ["C", "C", "A"]}', 3, 3),
+        ('{"ranking": ["Z", "The Matrix", "Heat", null]}', 3, 1),
+        ('{"ranking": ["Fargo", "B"]}', 2, 1),
+        ('{"ranking": ["The Matrix", "Z", "42"]}', 3, 0),
+        ('First ["Z", "Y", "X"], then {"ranking": ["D"]}', 1, 1),
+        ("1. B\n2. A: because", 2, 2),
+        ("I cannot answer that.", 0, 0),
+        ('{"ranking": []}', 0, 0),
+    ],
+)
+def test_what_it_names_is_counted_though_nobody_showed_it(text, named, shown):
+    found = understood(text, LABELS, NAMES)
+    assert (found.named, found.shown) == (named, shown)
+    assert found.reply == read(text, LABELS, NAMES)
+    assert (found.reply is None) == (shown == 0)
 
 
 def test_a_rationale_is_kept_where_it_is_words():

@@ -178,3 +178,16 @@ def test_no_place_is_preferred():
     first = [orderings(np.array([n], dtype=np.int32), np.arange(5), 1)[0, 0] for n in range(1000)]
     counts = np.bincount(first, minlength=5)
     assert (abs(counts - 200) < 5 * np.sqrt(160)).all()
+
+
+def test_a_reason_is_that_of_an_answer_that_put_first_what_is_first():
+    one = ballot([0, 1, 2, 3], rationale="zero first")
+    two = ballot([1, 0, 2, 3], rationale="one first")
+    three = ballot([1, 2, 0, 3], rationale="one first again")
+    found = verdict([one, two, three], 3, 4)
+    assert (found.best, found.reason, found.rationale) == (1, "one first", "zero first")
+    told = verdict([one, ballot([1, 0, 2, 3]), ballot([1, 2, 0, 3])], 3, 4)
+    assert (told.best, told.reason, told.rationale) == (1, None, "zero first")
+    contradicting = verdict([one, ballot([3, 2, 1, 0], rationale="x")], 2, 4)
+    assert (contradicting.best, contradicting.reason) == (None, None)
+    assert verdict([], 2, 4).best is None

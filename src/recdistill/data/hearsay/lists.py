@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -36,6 +37,7 @@ class Lists:
         shown: what the lists were chosen from; `None` where nobody says.
         everybody: whether they are about everybody.
         report: what joining found.
+        why: of each list, why each of its items is there, in words; empty where nobody says.
     """
 
     users: Int32[np.ndarray, " lists"]
@@ -46,6 +48,7 @@ class Lists:
     shown: Sequences | None
     everybody: bool
     report: JoinReport
+    why: Sequence[Sequence[str]] = ()
 
     def __len__(self) -> int:
         return len(self.users)
@@ -59,6 +62,7 @@ class Lists:
             items=self.items.take(rows),
             confidence=None if self.confidence is None else self.confidence[rows],
             shown=None if self.shown is None else self.shown.take(rows),
+            why=[self.why[row] for row in rows] if self.why else (),
         )
 
 
@@ -149,6 +153,9 @@ def _joined(
         shown=None if shown is None else Sequences.from_lists(_distinct(shown)[0]),
         everybody=file.about == "everybody",
         report=report,
+        why=[
+            [one.why[place] for place in kept] for one, kept in zip(statements, places, strict=True)
+        ],
     ).take(rows)
 
 

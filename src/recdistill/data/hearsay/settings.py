@@ -74,6 +74,9 @@ class ListsFile(AboutUsers):
     taken."""
     confidence: str | None = None
     """The field with how sure a list is, from 0 to 1: its preferences are multiplied by it."""
+    why: str | None = Field(default=None, exclude_if=lambda given: given is None)
+    """The field with the reasons, in words: of each item, or one text, which is taken for that of the first item. They
+    are shown to people, and nothing learns from them."""
     candidates: AnyListField | None = None
     """The field with what the model was shown to choose from; of other items it then says nothing."""
     longest: PositiveInt = 100

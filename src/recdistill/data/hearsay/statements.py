@@ -29,6 +29,7 @@ class Statement:
         confidence: from 0 to 1.
         shown: what the candidates are called.
         stated: what the items of the history are called.
+        why: why each item is there, in words; empty where nobody says.
     """
 
     key: Any
@@ -37,6 +38,7 @@ class Statement:
     confidence: float
     shown: list[str]
     stated: list[str]
+    why: list[str]
 
 
 def statements_of(file: ListsFile, records: Records, report: JoinReport) -> list[Statement]:
@@ -56,15 +58,15 @@ def statements_of(file: ListsFile, records: Records, report: JoinReport) -> list
 def _statement(file: ListsFile, row: Record, report: JoinReport) -> Statement:
     names = file.items.of(row) or []
     scores = _scores(file, row, names, report)
-    if scores is not None:
-        names, scores = _best_first(names, scores)
+    order = [*range(len(names))] if scores is None else _best_first(scores)
     return Statement(
         None if file.user_id is None else pick(row, file.user_id),
-        names,
-        scores,
+        [names[place] for place in order],
+        None if scores is None else [scores[place] for place in order],
         _confidence(file, row),
         _listed(file.candidates, row),
         _listed(file.history, row),
+        _reasons(file, row, order, len(names), report),
     )
 
 
@@ -111,11 +113,27 @@ def _number(value: Any) -> float:
     return found if np.isfinite(found) else float("nan")
 
 
-def _best_first(names: list[str], scores: list[float]) -> tuple[list[str], list[float]]:
-    """Without those that have no number for a score."""
-    kept = [pair for pair in zip(names, scores, strict=True) if not np.isnan(pair[1])]
-    kept.sort(key=lambda pair: -pair[1])
-    return [name for name, _ in kept], [score for _, score in kept]
+def _best_first(scores: list[float]) -> list[int]:
+    """The places of the scores, without those that are no numbers."""
+    kept = [place for place, score in enumerate(scores) if not np.isnan(score)]
+    return sorted(kept, key=lambda place: -scores[place])
+
+
+def _reasons(
+    file: ListsFile, row: Record, order: Sequence[int], count: int, report: JoinReport
+) -> list[str]:
+    """A reason for each of the `count` items in their new `order`, empty where there is none; a single text is that of
+    the best."""
+    told = None if file.why is None else pick(row, file.why)
+    given = [
+        "" if one is None else str(one) for one in (told if isinstance(told, list) else [told])
+    ]
+    if len(given) == count:
+        return [given[place] for place in order]
+    if len(given) > 1:
+        report.count("lists_with_reasons_that_fit_no_items", 1)
+        given = [""]
+    return [*given, *[""] * len(order)][: len(order)]
 
 
 def _confidence(file: ListsFile, row: Record) -> float:
@@ -133,12 +151,15 @@ def _gathered(file: ListsFile, statements: Sequence[Statement]) -> list[Statemen
     by_key: dict[Any, Statement] = {}
     for one in statements:
         so_far = by_key.setdefault(
-            one.key, replace(one, names=[], scores=None if one.scores is None else [])
+            one.key, replace(one, names=[], why=[], scores=None if one.scores is None else [])
         )
         so_far.names += one.names
+        so_far.why += one.why
         if so_far.scores is not None and one.scores is not None:
             so_far.scores += one.scores
     for one in by_key.values():
         if one.scores is not None:
-            one.names, one.scores = _best_first(one.names, one.scores)
+            order = _best_first(one.scores)
+            one.names, one.why = ([of[place] for place in order] for of in (one.names, one.why))
+            one.scores = [one.scores[place] for place in order]
     return list(by_key.values())

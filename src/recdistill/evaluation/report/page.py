@@ -23,6 +23,7 @@ from recdistill.evaluation.report.learning import learning
 from recdistill.evaluation.report.outcomes import outcomes
 from recdistill.evaluation.report.protocol import protocol
 from recdistill.evaluation.report.reading import part
+from recdistill.evaluation.report.reasons import told
 from recdistill.evaluation.report.slices import slices
 from recdistill.evaluation.report.story import Story
 from recdistill.evaluation.report.tiles import tiles
@@ -88,6 +89,7 @@ def _views(metrics: Mapping[str, Any], story: Story) -> dict[str, Any]:
         "costs": costs(metrics),
         "effort": effort(metrics),
         "examples": examples(story.examples),
+        "reasons": told(story.reasons),
         "protocol": protocol(metrics),
         "dataset": facts(part(metrics, "dataset")),
         "surroundings": facts(story.environment),

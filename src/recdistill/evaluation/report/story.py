@@ -54,6 +54,23 @@ class Example:
 
 
 @dataclass(frozen=True)
+class Explained:
+    """A context about which the teacher said why.
+
+    Attributes:
+        history: titles, oldest first.
+        teacher: titles of its list, best first.
+        student: titles of the student's.
+        why: the title of an item on the teacher's list, and the reason it gave, in its own words.
+    """
+
+    history: tuple[str, ...]
+    teacher: tuple[str, ...]
+    student: tuple[str, ...]
+    why: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
 class Story:
     """Everything on the page that is not a number of `metrics.json`; any part may be empty.
 
@@ -61,6 +78,7 @@ class Story:
         title: what the page is about: the name of the run or of the dataset.
         curves: learning curves of any models and seeds.
         examples: people to look at.
+        reasons: contexts about which the teacher said why.
         configuration: the resolved configuration, as YAML text.
         environment: machine and versions, nested as they come.
         warnings: sentences that a reader must not miss; the page adds its own from the metrics.
@@ -71,6 +89,7 @@ class Story:
     title: str
     curves: tuple[Curve, ...] = ()
     examples: tuple[Example, ...] = ()
+    reasons: tuple[Explained, ...] = ()
     configuration: str = ""
     environment: Mapping[str, Any] = field(default_factory=dict[str, Any])
     warnings: tuple[str, ...] = ()

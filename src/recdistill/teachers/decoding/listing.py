@@ -17,6 +17,7 @@ from recdistill.errors import RecDistillError
 from recdistill.files import write_json
 from recdistill.models.recommender import Recommender
 from recdistill.settings import Settings
+from recdistill.teachers.accounts import Account
 from recdistill.teachers.decoding.beam import Lists, ranked
 from recdistill.teachers.decoding.voice import Voice
 from recdistill.teachers.members import (
@@ -121,6 +122,10 @@ class Listing(Recommender):
         beams, voice = self.config.beams, self.voice
         branches = voice.branches(prompts)
         return ranked(branches, len(prompts), voice.trie, width=beams, count=beams)
+
+    def account(self) -> Account:
+        """Beams follow the catalogue's titles and nothing else."""
+        return Account(constrained=True)
 
     def item_table(self) -> Float[Tensor, "items 0"]:
         """Nothing: no vectors make up its scores."""

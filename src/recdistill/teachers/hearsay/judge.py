@@ -8,15 +8,20 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import numpy as np
+import polars as pl
 from jaxtyping import Float32, Int64, UInt64
 from safetensors.numpy import load_file, save_file
 
 from recdistill.data.contexts import history_keys
 from recdistill.data.dataset import Dataset
 from recdistill.data.hearsay.lists import Lists
+from recdistill.data.reasons import Place, Reasons, context_keys
 from recdistill.data.sequences import Sequences
+from recdistill.data.tables import write_parquet
+from recdistill.teachers.accounts import Account
+from recdistill.teachers.judging import Proposed
 
-_FILE = "lists.safetensors"
+_FILE, _REASONS = "lists.safetensors", "reasons.parquet"
 
 
 @dataclass(frozen=True)
@@ -97,16 +102,35 @@ def _by_score(lists: Lists, row: int) -> tuple[np.ndarray, float]:
     return values, float(values[-1] - step)
 
 
+def reasons(lists: Lists, item_keys: UInt64[np.ndarray, " items"], history: int) -> Reasons:
+    """What lists say in words; of lists about the same latest `history` items, the first counts."""
+    latest = 0 if lists.everybody else history
+    keys = context_keys(lists.histories, latest, item_keys)
+    return Reasons.of(
+        (Place(keys[row], latest, item), text)
+        for row, texts in enumerate(lists.why)
+        for item, text in zip(lists.items[row].tolist(), texts, strict=True)
+    )
+
+
 class ListJudge:
     """Says what lists say: of the contexts that they are about, known by the latest `history` items."""
 
     kind: ClassVar[str] = "lists"
 
     def __init__(
-        self, said: Preferences, item_keys: UInt64[np.ndarray, " items"], history: int
+        self,
+        said: Preferences,
+        item_keys: UInt64[np.ndarray, " items"],
+        history: int,
+        told: Reasons | None = None,
+        named: Account | None = None,
     ) -> None:
-        """`item_keys` are the dataset's; a single row about an empty history is about everybody."""
+        """`item_keys` are the dataset's; a single row about an empty history is about everybody; `told` are the
+        reasons of the lists; `named` counts the items that they name."""
         self.history = history
+        self._named = named or Account()
+        self._told = told or Reasons({})
         self._said, self._item_keys = said, item_keys
         nothing = history_keys(Sequences.from_lists([[]]), item_keys)
         self._everybody = np.array_equal(said.keys, nothing)
@@ -114,7 +138,17 @@ class ListJudge:
     @classmethod
     def of(cls, lists: Lists, dataset: Dataset, history: int) -> Self:
         """The judge of joined lists."""
-        return cls(Preferences.of(lists, dataset.item_keys, history), dataset.item_keys, history)
+        keys = dataset.item_keys
+        names = lists.report.names
+        named = Account(named=names.total, in_catalogue=names.found) if names.total else None
+        said, told = Preferences.of(lists, keys, history), reasons(lists, keys, history)
+        return cls(said, keys, history, told, named)
+
+    def why(
+        self, histories: Sequences, proposed: Proposed, item_keys: UInt64[np.ndarray, " items"]
+    ) -> Reasons:
+        """All reasons of its lists: they cost nothing more."""
+        return self._told
 
     def judge(
         self, histories: Sequences, candidates: Int64[np.ndarray, "rows c"]
@@ -134,25 +168,39 @@ class ListJudge:
         places = np.minimum(np.searchsorted(self._said.keys, keys), len(self._said.keys) - 1)
         return np.where(self._said.keys[places] == keys, places, -1).astype(np.int64)
 
+    def account(self) -> Account:
+        """The items that the whole file names, and those of them that were found in the catalogue."""
+        return self._named
+
     def identity(self) -> str:
         """A hash of all that is said, and of the items it is said of."""
         digest = hashlib.sha256(f"{self.kind} {self.history}".encode())
         for array in self._arrays().values():
             digest.update(np.ascontiguousarray(array).data)
+        if len(self._told):
+            digest.update(self._told.identity.encode())
         return digest.hexdigest()[:16]
 
     def save(self, folder: Path) -> None:
-        """Write `lists.safetensors`."""
-        save_file(
-            {**self._arrays(), "history": np.array([self.history], dtype=np.int64)}, folder / _FILE
-        )
+        """Write `lists.safetensors`, and the reasons, if there are any."""
+        if len(self._told):
+            write_parquet(self._told.frame(), folder / _REASONS)
+        counts = [self._named.named or 0, self._named.in_catalogue or 0]
+        numbers = {"history": [self.history], "named": counts}
+        arrays = {name: np.array(values, dtype=np.int64) for name, values in numbers.items()}
+        save_file({**self._arrays(), **arrays}, folder / _FILE)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
         read = load_file(folder / _FILE)
         said = Preferences(**{one.name: read[one.name] for one in fields(Preferences)})
-        return cls(said, read["item_keys"], int(read["history"][0]))
+        file = folder / _REASONS
+        told = Reasons.from_frame(pl.read_parquet(file)) if file.is_file() else None
+        # Judges of earlier versions did not count.
+        named, found = read.get("named", np.zeros(2, dtype=np.int64)).tolist()
+        counted = Account(named=named, in_catalogue=found) if named else None
+        return cls(said, read["item_keys"], int(read["history"][0]), told, counted)
 
     def _arrays(self) -> dict[str, np.ndarray]:
         said = {one.name: getattr(self._said, one.name) for one in fields(Preferences)}

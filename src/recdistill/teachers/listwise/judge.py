@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int64
+from jaxtyping import Float32, Float64, Int64, UInt64
 
 from recdistill.asking import Answer, Asker, BudgetConfig, EndpointConfig, Ledger, Plan, Request
 from recdistill.asking.ledger import bill
+from recdistill.data.reasons import Place, Reasons, context_keys
 from recdistill.data.sequences import Sequences
 from recdistill.files import content_hash, read_json, write_json
 from recdistill.progress import Progress
 from recdistill.teachers.accounts import Account
+from recdistill.teachers.judging import Proposed
 from recdistill.teachers.listwise.certainty import certainty
 from recdistill.teachers.listwise.orderings import orderings
 from recdistill.teachers.listwise.questions import Form, ListwiseConfig, kept, probe
-from recdistill.teachers.listwise.reading import Reply, read
+from recdistill.teachers.listwise.reading import Understood, understood
 from recdistill.teachers.listwise.tally import Lost, Tally, lost
 from recdistill.teachers.listwise.verdict import Ballot, Verdict, ranks, verdict
 from recdistill.teachers.prompts import Prompt, Template, labels
@@ -114,6 +116,37 @@ class ChatJudge:
             found.append((judged, places))
         return found
 
+    def why(
+        self, histories: Sequences, proposed: Proposed, item_keys: UInt64[np.ndarray, " items"]
+    ) -> Reasons:
+        """Why it put first what it put first, where it gave a reason."""
+        if not self.config.rationale:
+            return Reasons({})
+        quiet, rows = self.remembering(), np.arange(len(histories), dtype=np.int64)
+        parts = (rows[start : start + _AT_ONCE] for start in range(0, len(rows), _AT_ONCE))
+        return Reasons.of(
+            pair
+            for part in parts
+            for pair in quiet.firsts(histories.take(part), proposed(part), item_keys)
+        )
+
+    def firsts(
+        self,
+        histories: Sequences,
+        candidates: Int64[np.ndarray, "rows c"],
+        item_keys: UInt64[np.ndarray, " items"],
+    ) -> Iterator[tuple[Place, str]]:
+        """What it puts first, and why, where it gives a reason."""
+        keys = context_keys(histories, self.history, item_keys)
+        verdicts = self.verdicts(histories.tail(self.history).packed(), candidates)
+        for key, row, one in zip(keys, candidates.tolist(), verdicts, strict=True):
+            if one.reason and one.best is not None:
+                yield Place(key, self.history, row[one.best]), one.reason
+
+    def remembering(self) -> ChatJudge:
+        """One that knows the answers of the ledger, asks nobody, and counts nothing here."""
+        return _Remembering(self.config, self.endpoint, self.prompt.texts, self.prompt.template)
+
     def _heard(
         self, histories: Sequences, candidates: Int64[np.ndarray, "rows c"]
     ) -> list[list[Ballot | Lost]]:
@@ -203,7 +236,9 @@ class ChatJudge:
     ) -> Ballot | Lost:
         """An answer by candidate, or why it says nothing of them."""
         names = labels(len(order))
-        reply = self._reply(answer, names, order)
+        found = self._understood(answer, names, order)
+        self.tally.read(found)
+        reply = found.reply
         if reply is None or answer is None:
             return lost(answer)
         column = {item: place for place, item in enumerate(order.tolist())}
@@ -215,19 +250,20 @@ class ChatJudge:
             reply.rationale,
         )
 
-    def _reply(
+    def _understood(
         self, answer: Answer | None, names: Sequence[str], order: Int64[np.ndarray, " c"]
-    ) -> Reply | None:
+    ) -> Understood:
         if answer is None or answer.text is None:
-            return None
-        return read(answer.text, names, self.prompt.lines(order.tolist()))
+            return Understood(None)
+        return understood(answer.text, names, self.prompt.lines(order.tolist()))
 
     def account(self) -> Account:
-        """What its answers cost so far, whichever run asked."""
+        """What its answers cost so far, whichever run asked; and what those that were read here named."""
         with Ledger(self.endpoint.ledger) as ledger:
             found = bill(ledger, self.payer)
         money = found.paid.money if self.endpoint.where.prices else None
-        return Account(calls=found.answers, tokens=found.paid.tokens, money=money)
+        named, shown = (self.tally.named, self.tally.shown) if self.tally.named else (None, None)
+        return Account(found.answers, found.paid.tokens, money, named=named, in_catalogue=shown)
 
     def identity(self) -> str:
         """A hash of who is asked, what, and of which texts; not of how fast, at what price, or within which budget."""
@@ -267,3 +303,14 @@ class ChatJudge:
         config = ListwiseConfig.model_validate({**record["config"], "template": "rerank"})
         config = config.model_copy(update={"template": record["config"]["template"]})
         return cls(config, endpoint, record["texts"], template)
+
+
+class _Remembering(ChatJudge):
+    """The same judge, of whom nothing new is to be had."""
+
+    def answers(self, requests: Sequence[Request]) -> Iterator[Answer | None]:
+        """What was answered before."""
+        with Ledger(self.endpoint.ledger) as ledger:
+            asker = self._asker(ledger)
+            for start in range(0, len(requests), _AT_ONCE):
+                yield from asker.known(requests[start : start + _AT_ONCE])

@@ -39,8 +39,28 @@ class Reply:
     rationale: str | None = None
 
 
+@dataclass(frozen=True)
+class Understood:
+    """What an answer comes to.
+
+    Attributes:
+        reply: `None` where it gives no order.
+        named: items that it names.
+        shown: how many of them it was shown.
+    """
+
+    reply: Reply | None
+    named: int = 0
+    shown: int = 0
+
+
 def read(text: str, labels: Sequence[str], names: Sequence[str] = ()) -> Reply | None:
-    """The order that an answer gives the candidates; `None` where it gives none.
+    """The order that an answer gives the candidates; `None` where it gives none."""
+    return understood(text, labels, names).reply
+
+
+def understood(text: str, labels: Sequence[str], names: Sequence[str] = ()) -> Understood:
+    """The order that an answer gives the candidates, and how many of the items it names it was shown.
 
     Looked for in this order: a JSON object or list; one that was cut off; labels one to a line, or in a chain.
     Entries are labels, or names of candidates to the letter; whatever else is passed over, and so is what was said
@@ -51,20 +71,24 @@ def read(text: str, labels: Sequence[str], names: Sequence[str] = ()) -> Reply |
         labels: under which candidates were shown.
         names: the texts beside the labels.
     """
-    text = without_thoughts(text[:_LONGEST])
     known = _Known(labels, names)
-    best: Reply | None = None
+    entries, rationale = _entered(without_thoughts(text[:_LONGEST]), known)
+    ranking = known.places(entries)
+    reply = Reply(ranking, rationale) if ranking else None
+    return Understood(reply, len(entries), known.count(entries))
+
+
+def _entered(text: str, known: _Known) -> tuple[list[str], str | None]:
+    """What an answer enters as its ranking, and why."""
+    best, rationale, most = list[str](), None, 0
     for found in _json_in(text):
-        ranking = known.places(_entries(found))
-        if ranking and (best is None or len(ranking) >= len(best.ranking)):
-            best = Reply(ranking, _rationale(found))
-    if best:
-        return best
-    for entries in (_cut(text), _lines(text), _chained(text)):
-        ranking = known.places(entries)
-        if ranking:
-            return Reply(ranking)
-    return None
+        entries = _entries(found)
+        if entries and (places := len(known.places(entries))) >= most:
+            best, rationale, most = entries, _rationale(found), places
+    if most:
+        return best, rationale
+    others = (_cut(text), _lines(text), _chained(text))
+    return next((one for one in others if known.places(one)), best), None
 
 
 def without_thoughts(text: str) -> str:
@@ -89,6 +113,10 @@ class _Known:
     def places(self, entries: Sequence[str]) -> tuple[int, ...]:
         found = (self._place(entry) for entry in entries)
         return tuple(dict.fromkeys(place for place in found if place is not None))
+
+    def count(self, entries: Sequence[str]) -> int:
+        """How many of the entries are candidates, repeated ones too."""
+        return sum(self._place(entry) is not None for entry in entries)
 
     def _place(self, entry: str) -> int | None:
         plain = _plain(entry)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from recdistill.asking import Answer
+from recdistill.teachers.listwise.reading import Understood
 from recdistill.teachers.listwise.verdict import Ballot, Verdict
 
 Lost = Literal["failed", "unasked", "refused", "unreadable"]
@@ -43,8 +44,15 @@ class Tally:
     def __init__(self) -> None:
         self.silent: Counter[str] = Counter()
         self._counts: Counter[str] = Counter()
+        self.named, self.shown = 0, 0
+        """Items that answers named, and those of them that were among the candidates."""
         self._agreements: list[float] = []
         self._biases: list[float] = []
+
+    def read(self, understood: Understood) -> None:
+        """What one answer named, each time it is read."""
+        self.named += understood.named
+        self.shown += understood.shown
 
     def note(self, heard: Sequence[Ballot | Lost], verdict: Verdict) -> None:
         """The answers about one history, or why they are of no use, and what became of it."""

@@ -39,12 +39,16 @@ class Verdict:
         agreement: the mean correlation of the ranks of two orders; `None` with fewer than two.
         bias: the mean correlation of ranks with places; above 0, what stands first is preferred.
         rationale: the first that was given.
+        best: the place of the candidate that is judged best; `None` where nothing was said.
+        reason: why that one: the first rationale of an answer that put it first.
     """
 
     judgement: Float32[np.ndarray, " c"]
     agreement: float | None = None
     bias: float | None = None
     rationale: str | None = None
+    best: int | None = None
+    reason: str | None = None
 
 
 def ranks(ranking: Sequence[int], count: int) -> Float64[np.ndarray, " c"]:
@@ -68,10 +72,15 @@ def verdict(ballots: Sequence[Ballot], orders: int, count: int) -> Verdict:
     bias = float(np.mean([correlation(one.ranks, one.shown.astype(float)) for one in ballots]))
     rationale = next((one.rationale for one in ballots if one.rationale), None)
     confidence = _confidence(ballots, agreement, orders)
-    judgement = -confidence * np.log(np.mean([one.ranks for one in ballots], axis=0))
+    means = np.mean([one.ranks for one in ballots], axis=0)
     if confidence <= 0:
-        judgement = np.full(count, np.nan)
-    return Verdict(judgement.astype(np.float32), agreement, bias, rationale)
+        return Verdict(np.full(count, np.nan, dtype=np.float32), agreement, bias, rationale)
+    judgement, best = (-confidence * np.log(means)).astype(np.float32), int(means.argmin())
+    return Verdict(judgement, agreement, bias, rationale, best, _reason(ballots, best))
+
+
+def _reason(ballots: Sequence[Ballot], best: int) -> str | None:
+    return next((one.rationale for one in ballots if one.rationale and one.ranks[best] == 1), None)
 
 
 def _confidence(ballots: Sequence[Ballot], agreement: float | None, orders: int) -> float:

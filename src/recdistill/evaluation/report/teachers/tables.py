@@ -38,8 +38,10 @@ _CHANCE = (
     Measure("temperature", "Temperature",
             "At which its probabilities would fit the answers best: above 1 it is too sure.",
             lambda value: wording.significant(value)),
-    Measure("grounded", "In the catalogue", "The share of the items that it named which can be recommended.",
-            wording.percent),
+    Measure("grounded", "In the catalogue", "The share of the items that it named which can be recommended; who is "
+            "constrained can name no other.", wording.percent),
+    Measure("order", "Order bias", "Places an item rises in the answer for each place that it is shown earlier: 1 "
+            "repeats the order, 0 does not see it.", lambda value: wording.signed(value)),
     Measure("answered", "Answered", "The share of its questions that its judge answered.", wording.percent),
     Measure("weight", "Weight", "In the ensemble.", wording.percent),
 )  # fmt: skip
@@ -58,12 +60,26 @@ def beside_chance(content: Mapping[str, Any]) -> Table:
     """What each teacher is called, and why."""
     teachers = part(content, "teachers")
     found = table({role: _standing(one) for role, one in teachers.items()}, _CHANCE[1:])
-    words = (called(teachers[role]).word for role in ordered_models(teachers))
+    ordered = (teachers[role] for role in ordered_models(teachers))
     lines = (
-        Line(line.label, line.style, (word, *line.values))
-        for word, line in zip(words, found.lines, strict=True)
+        Line(line.label, line.style, (called(one).word, *_cells(one, line, found.measures)))
+        for one, line in zip(ordered, found.lines, strict=True)
     )
     return Table((_CHANCE[0], *found.measures), tuple(lines))
+
+
+def _cells(teacher: Mapping[str, Any], line: Line, measures: Sequence[Measure]) -> Iterator[str]:
+    for value, measure in zip(line.values, measures, strict=True):
+        yield grounding(teacher) if measure.key == "grounded" else value
+
+
+def grounding(teacher: Mapping[str, Any]) -> str:
+    """Which share of what a teacher named the catalogue has; who can name nothing else is called so."""
+    account = part(teacher, "account")
+    if account.get("constrained") is True:
+        return "constrained"
+    share = number(account, "grounded")
+    return wording.NONE if share is None else wording.percent(share)
 
 
 def _standing(teacher: Mapping[str, Any]) -> dict[str, float | None]:
@@ -73,6 +89,7 @@ def _standing(teacher: Mapping[str, Any]) -> dict[str, float | None]:
         "calibration_error": number(teacher, "calibration", "calibration_error"),
         "temperature": number(teacher, "calibration", "temperature"),
         "grounded": number(teacher, "account", "grounded"),
+        "order": number(teacher, "candidates", "order", "slope"),
         "answered": number(teacher, "candidates", "answered"),
         "weight": number(teacher, "weight"),
     }

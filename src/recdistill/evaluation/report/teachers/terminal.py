@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from recdistill.evaluation.report import wording
@@ -10,37 +10,61 @@ from recdistill.evaluation.report.glossary import metric_title
 from recdistill.evaluation.report.interval import interval, model_value
 from recdistill.evaluation.report.reading import model_label, number, ordered_models, part
 from recdistill.evaluation.report.teachers.calling import called
+from recdistill.evaluation.report.teachers.tables import grounding
 
-_HEAD = ("", "", "", "over popularity", "right > wrong", "ECE", "a case", "")
+Writing = Callable[[Mapping[str, Any]], str]
+"""From a teacher to a cell."""
 
 
 def table(content: Mapping[str, Any]) -> str:
-    """Name, metric with its interval, lead over popularity, AUC, calibration, time a case, and what it is called."""
-    metric = str(content["metric"])
-    rows = [("teacher", metric_title(metric), *_HEAD[2:]), *_rows(content, metric)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    """Name, metric with its interval, lead over popularity, AUC, calibration, time a case, and what it is called; where
+    any teacher has them, also the share of named items in the catalogue, the bias of order, calls and money."""
+    metric, roles = str(content["metric"]), ordered_models(part(content, "models"))
+    teachers = [part(content, "teachers", role) for role in roles]
+    judged = [(head, *(write(one) if one else "" for one in teachers)) for head, write in _COLUMNS]
+    columns = [
+        ("teacher", *map(model_label, roles)),
+        *_measured(content, metric, roles),
+        *(cells for cells in judged if {*cells[1:]} - {"", wording.NONE}),
+    ]
+    widths = [max(map(len, cells)) for cells in columns]
     return "\n".join(
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
+        for row in zip(*columns, strict=True)
     )
 
 
-def _rows(content: Mapping[str, Any], metric: str) -> Iterator[tuple[str, ...]]:
-    for role in ordered_models(part(content, "models")):
-        found, teacher = model_value(content, role, metric), part(content, "teachers", role)
-        bounds = " to ".join(map(wording.significant, (found and found.bounds) or ()))
-        value = wording.significant(found.mean) if found else wording.NONE
-        yield model_label(role), value, f"({bounds})", *(_judged(teacher) if teacher else [""] * 5)
+def _measured(
+    content: Mapping[str, Any], metric: str, roles: Sequence[str]
+) -> Iterator[tuple[str, ...]]:
+    found = [model_value(content, role, metric) for role in roles]
+    values = (wording.significant(one.mean) if one else wording.NONE for one in found)
+    yield metric_title(metric), *values
+    bounds = (map(wording.significant, (one and one.bounds) or ()) for one in found)
+    yield "", *(f"({' to '.join(both)})" for both in bounds)
 
 
-def _judged(teacher: Mapping[str, Any]) -> Iterator[str]:
+def _lead(teacher: Mapping[str, Any]) -> str:
     lead = interval(teacher, "over_popularity")
-    yield wording.signed(lead.mean) if lead else wording.NONE
-    for write, path in (
-        (wording.percent, ("chance", "auc", "value")),
-        (wording.percent, ("calibration", "calibration_error")),
-        (wording.duration, ("cost", "seconds_per_case")),
-    ):
+    return wording.signed(lead.mean) if lead else wording.NONE
+
+
+def _at(write: Callable[[float], str], *path: str) -> Writing:
+    def written(teacher: Mapping[str, Any]) -> str:
         value = number(teacher, *path)
-        yield wording.NONE if value is None else write(value)
-    yield called(teacher).word
+        return wording.NONE if value is None else write(value)
+
+    return written
+
+
+_COLUMNS: tuple[tuple[str, Writing], ...] = (
+    ("over popularity", _lead),
+    ("right > wrong", _at(wording.percent, "chance", "auc", "value")),
+    ("ECE", _at(wording.percent, "calibration", "calibration_error")),
+    ("in catalogue", grounding),
+    ("order bias", _at(wording.signed, "candidates", "order", "slope")),
+    ("calls", _at(wording.count, "account", "calls")),
+    ("money", _at(wording.significant, "account", "money")),
+    ("a case", _at(wording.duration, "cost", "seconds_per_case")),
+    ("", lambda teacher: called(teacher).word),
+)
