@@ -103,7 +103,7 @@ class CausalLMTeacher(RecommenderBacked):
         lesson = DecoderLesson(
             voice.source.decoder,
             self.config.model,
-            voice.prompting.tokens,
+            voice.prompts,
             voice.lines if self.config.says_titles else title_tokens(voice, voice.titles),
             self.config.history,
             dataset,

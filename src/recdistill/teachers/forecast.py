@@ -125,7 +125,7 @@ def _plan(model: Reranked, judge: ChatJudge, histories: Sequences) -> Plan:
     rows = np.linspace(0, len(histories) - 1, min(len(histories), _LOOKED_AT)).astype(np.int64)
     some = model.trimmed(histories.take(rows))
     candidates = model.proposed(some).cpu().numpy()
-    plan = judge.plan(some.tail(judge.history), candidates)
+    plan = judge.plan(some.tail(judge.history).packed(), candidates)
     if len(rows) == len(histories):
         return plan
     return _times(plan, len(histories) / len(rows), judge)

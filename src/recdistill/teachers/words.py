@@ -15,7 +15,7 @@ from recdistill.settings import Settings
 from recdistill.teachers.encoder import Pooling, TextEncoder
 from recdistill.teachers.features import TextSource
 from recdistill.teachers.listwise import ChatJudge
-from recdistill.teachers.prompts import Prompt, Template, checked
+from recdistill.teachers.prompts import Prompt, Template, checked, shown
 from recdistill.teachers.reranked import Reranked
 from recdistill.training.options import RunOptions
 
@@ -68,7 +68,7 @@ class WordsConfig(Settings):
     def _profiles(self, judge: ChatJudge, histories: Sequences) -> list[str]:
         prompt = Prompt(Template.read(self.template), judge.prompt.texts, judge.config.fence)
         options = {"temperature": 0, "max_tokens": self.max_tokens}
-        rendered = [prompt.render(histories[row].tolist()) for row in range(len(histories))]
+        rendered = [prompt.render(history) for history in shown(histories, judge.history)]
         requests = [
             Request((Message("system", one.system), Message("user", one.user)), options)
             for one in rendered

@@ -137,7 +137,7 @@ def test_a_prompt_is_a_conversation_where_the_tokenizer_has_a_template(decoder):
 def test_of_prompts_that_are_too_long_the_oldest_items_are_left_out(decoder):
     model = decoder("gpt2")
     wording = Lines()
-    histories = Sequences.from_lists([list(range(40)), [5]])
+    histories = Sequences.from_lists([list(range(40)), [5]]).tail(30).packed()
     roomy, tight = (
         Prompting(model, wording, history=30, room=room).tokens(histories) for room in (400, 60)
     )

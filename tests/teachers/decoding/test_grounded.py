@@ -80,7 +80,10 @@ def test_a_text_is_grounded_where_titles_are(grounded, decoder):
     model = grounded(says="text", text_tokens=6)
     voice = model.voice
     lines = continued(
-        decoder("llama"), voice.prompting.tokens(HISTORIES.take(np.array([0]))), 6, Appetite()
+        decoder("llama"),
+        voice.prompts(HISTORIES.take(np.array([0]))),
+        6,
+        Appetite(),
     )
     expected = title_vectors(voice, lines)
     np.testing.assert_allclose(model.said(HISTORIES.take(np.array([0]))), expected, atol=1e-6)

@@ -20,7 +20,7 @@ def test_it_says_how_likely_titles_are_after_what_was_taken(make_voice):
     voice = make_voice("gpt2", batch_tokens=150)  # one or two prompts at a time
     found = LikelihoodJudge(voice).judge(HISTORIES, CANDIDATES)
     for row in range(3):
-        prompt = voice.prompting.tokens(HISTORIES.take(np.array([row])))
+        prompt = voice.prompts(HISTORIES.take(np.array([row])))
         text = voice.source.decoder.tokenizer.decode(prompt[0])
         assert text == "".join(f"{voice.titles[item]}\n" for item in HISTORIES[row][-4:])
         (alone,) = log_likelihoods(voice.branches(prompt), voice.trie, CANDIDATES[row : row + 1])

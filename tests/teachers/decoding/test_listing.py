@@ -61,7 +61,7 @@ def test_scores_are_log_probabilities_and_what_is_named_comes_first(listing):
         assert float(scores[row, named].exp().sum()) == pytest.approx(0.9, abs=1e-5)
         assert scores[row].argmax() == named[0]
         (likely,) = log_likelihoods(
-            model.voice.branches(model.voice.prompting.tokens(HISTORIES.take(np.array([row])))),
+            model.voice.branches(model.voice.prompts(HISTORIES.take(np.array([row])))),
             model.voice.trie,
             np.array([named]),
         )

@@ -41,7 +41,7 @@ def test_a_model_that_knows_is_heard(judge):
 
 def test_it_shows_the_latest_items_and_the_candidates_both_ways(judge):
     with chat_server(knowing) as server:
-        judge(server, history=2).judge(HISTORIES.tail(2), CANDIDATES)
+        judge(server, history=2).judge(HISTORIES.tail(2).packed(), CANDIDATES)
     assert len(server.seen) == 6
     shown = [seen for seen in server.seen if seen.history[-1][1] == TEXTS[7]]
     assert [text for _, text in shown[0].history] == [TEXTS[4], TEXTS[7]]
@@ -218,7 +218,7 @@ def test_few_answers_are_held_at_a_time(judge, monkeypatch):
         found = judge(server).judge(histories, candidates)
         assert sizes == [256, 256, 88]
         one_by_one = [
-            judge(server).judge(histories.take(np.array([row])), candidates[[row]])[0]
+            judge(server).judge(histories.take(np.array([row])).packed(), candidates[[row]])[0]
             for row in (0, 127, 128, 299)
         ]
         sizes.clear()
@@ -254,7 +254,7 @@ def test_a_plan_costs_nothing_and_says_what_would(judge):
         one = judge(server)
         before = one.plan(HISTORIES, CANDIDATES)
         assert not server.seen
-        one.judge(HISTORIES.take(slice(0, 1)), CANDIDATES[:1])
+        one.judge(HISTORIES.take(slice(0, 1)).packed(), CANDIDATES[:1])
         after = one.plan(HISTORIES, CANDIDATES)
     assert (before.questions, before.known, before.calls) == (6, 0, 6)
     assert (after.questions, after.known, after.calls) == (6, 2, 4)

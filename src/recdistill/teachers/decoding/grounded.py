@@ -108,7 +108,7 @@ class Grounded(Recommender):
     def said(self, histories: Sequences) -> Float32[np.ndarray, "rows width"]:
         """The vector that the model has of each history."""
         voice, decoder = self.voice, self.voice.source.decoder
-        texts = voice.prompting.tokens(histories)
+        texts = voice.prompts(histories)
         if self.config.says == "text":
             lines = continued(decoder, texts, self.config.text_tokens, voice.appetite)
             return title_vectors(voice, lines)

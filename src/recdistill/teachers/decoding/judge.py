@@ -40,7 +40,7 @@ class LikelihoodJudge:
     ) -> Float32[np.ndarray, "rows c"]:
         """log p(title | history), or its mean over tokens; NaN for items without a title."""
         voice, found = self.voice, np.empty(candidates.shape, dtype=np.float32)
-        prompts, counts = voice.prompting.tokens(histories), lengths(voice.trie, candidates)
+        prompts, counts = voice.prompts(histories), lengths(voice.trie, candidates)
         room = [len(prompt) + int(row.sum()) for prompt, row in zip(prompts, counts, strict=True)]
 
         def likely(rows: Int64[np.ndarray, " some"]) -> Float32[np.ndarray, "some c"]:

@@ -106,7 +106,7 @@ class Listing(Recommender):
         asked = np.flatnonzero(histories.lengths > 0)
         if not len(asked):
             return Lists(items, log_p)
-        prompts = self.voice.prompting.tokens(histories.take(asked))
+        prompts = self.voice.prompts(histories.take(asked))
         room = [len(prompt) + count * self.voice.trie.depth for prompt in prompts]
         for rows, found in self.voice.appetite.fed(
             room, lambda rows: self._named([prompts[row] for row in rows])

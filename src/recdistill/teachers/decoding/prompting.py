@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from recdistill.data.sequences import Sequences
 from recdistill.errors import ConfigError
 from recdistill.teachers.decoding.decoder import Decoder
+from recdistill.teachers.prompts import shown
 
 
 class Said(Protocol):
@@ -48,27 +49,28 @@ class Prompting:
     room: int
 
     def tokens(self, histories: Sequences) -> list[list[int]]:
-        """The prompt of each history; of one that is too long, the oldest items are left out.
+        """The prompt of each history, cut and `packed` (see `prompts.shown`); of one that takes more tokens than there
+        is room for, the oldest items are left out.
 
         Raises:
+            RecDistillError: there are other events in reach.
             ConfigError: a prompt is too long even with a single item.
         """
-        return [self._fitting(histories[row].tolist()) for row in range(len(histories))]
+        return [self._fitting(history) for history in shown(histories, self.history)]
 
     def _fitting(self, history: list[int]) -> list[int]:
-        shown = history[-self.history :]
         while True:
-            tokens = read(self.decoder, self.wording.render(shown))
+            tokens = read(self.decoder, self.wording.render(history))
             if len(tokens) <= self.room:
                 return tokens
-            if len(shown) <= 1:
+            if len(history) <= 1:
                 raise ConfigError(
                     f"A prompt about one item takes {len(tokens)} tokens; there is room for {self.room}.",
                     "Shorten the template or the items' texts, or take a model that reads more.",
                 )
             # As many items as would fit if all were alike, and at least one less.
-            fewer = min(len(shown) * self.room // len(tokens), len(shown) - 1)
-            shown = shown[-max(fewer, 1) :]
+            fewer = min(len(history) * self.room // len(tokens), len(history) - 1)
+            history = history[-max(fewer, 1) :]
 
 
 def read(decoder: Decoder, said: Said) -> list[int]:

@@ -11,6 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, PositiveInt
 
+from recdistill.data.sequences import Sequences
 from recdistill.errors import CheckpointError, ConfigError
 from recdistill.files import content_hash, read_json, write_json
 from recdistill.settings import Settings
@@ -105,6 +106,10 @@ class Voice:
         decoder, config = self.source.decoder, self.config
         room = (decoder.places or _READS) - config.title_tokens
         return Prompting(decoder, self.prompt, config.history, min(room, config.prompt_tokens))
+
+    def prompts(self, histories: Sequences) -> list[list[int]]:
+        """The tokens of the prompt of each history: of a copy of its latest items, with nothing later in reach."""
+        return self.prompting.tokens(histories.tail(self.config.history).packed())
 
     def branches(self, prompts: Sequence[Sequence[int]]) -> Branches:
         """What may grow from prompts; nothing has yet."""

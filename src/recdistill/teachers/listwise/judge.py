@@ -26,7 +26,7 @@ from recdistill.teachers.listwise.questions import Form, ListwiseConfig, kept, p
 from recdistill.teachers.listwise.reading import Understood, understood
 from recdistill.teachers.listwise.tally import Lost, Tally, lost
 from recdistill.teachers.listwise.verdict import Ballot, Verdict, ranks, verdict
-from recdistill.teachers.prompts import Prompt, Template, labels
+from recdistill.teachers.prompts import Prompt, Template, labels, shown
 from recdistill.teachers.unanswered import Unanswered
 
 _FILE = "chat.json"
@@ -151,10 +151,10 @@ class ChatJudge:
         self, histories: Sequences, candidates: Int64[np.ndarray, "rows c"]
     ) -> list[list[Ballot | Lost]]:
         """Of each row, the answer to each order, or why it is of no use."""
-        shown = self._shown(histories, candidates)
-        asked = [(row, order) for row, orders in enumerate(shown) for order in orders]
-        heard: list[list[Ballot | Lost]] = [[] for _ in shown]
-        answers = self.answers(self._requests(histories, shown))
+        given = self._given(histories, candidates)
+        asked = [(row, order) for row, orders in enumerate(given) for order in orders]
+        heard: list[list[Ballot | Lost]] = [[] for _ in given]
+        answers = self.answers(self._requests(histories, given))
         for (row, order), answer in zip(asked, answers, strict=True):
             heard[row].append(self._ballot(answer, order, candidates[row]))
         return heard
@@ -163,10 +163,10 @@ class ChatJudge:
         """What `judge` would cost, without asking."""
         with Ledger(self.endpoint.ledger) as ledger:
             form: Form = "json-schema" if self.config.form == "auto" else self.config.form
-            requests = self._requests(histories, self._shown(histories, candidates), form)
+            requests = self._requests(histories, self._given(histories, candidates), form)
             return self._asker(ledger).plan(requests)
 
-    def _shown(
+    def _given(
         self, histories: Sequences, candidates: Int64[np.ndarray, "rows c"]
     ) -> list[Int64[np.ndarray, "orders c"]]:
         """The orders in which each row's candidates are shown."""
@@ -176,18 +176,17 @@ class ChatJudge:
     def _requests(
         self,
         histories: Sequences,
-        shown: Sequence[Int64[np.ndarray, "orders c"]],
+        given: Sequence[Int64[np.ndarray, "orders c"]],
         form: Form | None = None,
     ) -> list[Request]:
-        held = form or (self._form if shown else "text")
+        held = form or (self._form if given else "text")
         return [
-            self._request(histories[row].tolist(), order.tolist(), held)
-            for row, orders in enumerate(shown)
+            self._request(history, order.tolist(), held)
+            for history, orders in zip(shown(histories, self.history), given, strict=True)
             for order in orders
         ]
 
     def _request(self, history: list[int], order: list[int], form: Form) -> Request:
-        assert len(history) <= self.history, "no more than the context's latest items"
         prompt = self.prompt.render(history, order, rationale=self.config.rationale)
         return self.config.request(prompt, labels(len(order)), form)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from recdistill.teachers.prompts.cutoff import shown
 from recdistill.teachers.prompts.fencing import FenceConfig
 from recdistill.teachers.prompts.prompt import Prompt, Shown, checked, labels
 from recdistill.teachers.prompts.template import Rendered, Template, shipped_templates
@@ -15,4 +16,5 @@ __all__ = [
     "checked",
     "labels",
     "shipped_templates",
+    "shown",
 ]
