@@ -53,6 +53,37 @@ def test_one_edited_text_is_one_more_call(server, ledger) -> None:
     assert asker.bill().calls == 21
 
 
+def held_to(schema: object, *texts: str) -> list:
+    form = {"type": "json_schema", "json_schema": {"name": "ranking", "schema": schema}}
+    return [request(text, response_format=form) for text in texts]
+
+
+def test_another_schema_costs_no_call(server, ledger) -> None:
+    asker = Asker(server.endpoint(model="schema"), ledger)
+    first = asker.ask(held_to({"type": "object"}, "a", "b"))
+    other = held_to({"type": "object", "required": ["ranking"]}, "a", "b", "c")
+    assert (asker.plan(other).known, asker.plan(other).calls) == (2, 1)
+    assert asker.ask(other)[:2] == first
+    assert asker.bill().calls == 3
+
+
+def test_what_was_complained_of_is_asked_again_with_another_schema(server, ledger) -> None:
+    """A complaint (400) is about the bytes that were sent; with the same ones it stays an answer."""
+    asker = Asker(server.endpoint(model="refused schema"), ledger)
+    before, after = held_to({"bad": 1}, "[[400 x1]] a"), held_to({"good": 1}, "[[400 x1]] a")
+    server_sees = [*before, *after]
+    assert asker.ask(before)[0].error
+    assert asker.ask(before)[0].error
+    assert len(paid_for(server, asker, server_sees)) == 1
+    complained = held_to({"bad": 2}, "[[400 x9]] b")
+    assert asker.ask(complained)[0].error
+    mended = held_to({"good": 2}, "[[400 x9]] b")
+    assert asker.plan(mended).calls == 1
+    assert asker.ask(mended)[0].error
+    assert asker.ask(mended)[0].error
+    assert len(paid_for(server, asker, [*complained, *mended])) == 2
+
+
 def test_the_bill_is_the_servers_to_the_last_pico(server, ledger) -> None:
     asker = Asker(server.endpoint(model="bill"), ledger)
     asker.ask(requests(25))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sqlite3
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from recdistill.asking import Asker, BudgetConfig, Cost, EndpointConfig, Ledger, Usage
 from recdistill.asking.ledger import Hindrance, bill
+from recdistill.asking.ledger.database import VERSION
 from recdistill.asking.requests import Question
 from recdistill.errors import StorageError
 
@@ -147,9 +149,60 @@ def test_a_ledger_that_cannot_be_opened_is_named(tmp_path) -> None:
 
 def test_a_ledger_of_a_newer_version_is_left_alone(tmp_path) -> None:
     with Ledger(tmp_path / "l.sqlite") as ledger, ledger.database.change() as db:
-        db.execute("PRAGMA user_version = 2")
+        db.execute(f"PRAGMA user_version = {VERSION + 1}")
     with pytest.raises(StorageError, match="newer version"):
         Ledger(tmp_path / "l.sqlite")
+
+
+def known_by_its_schema(ledger: Ledger, asked: Question) -> str:
+    """Give a question the key that it had in version 1: the hash of everything that is sent."""
+    told = f"{HERE.identity}\n{asked.body}"
+    before = hashlib.sha256(told.encode()).hexdigest()
+    with ledger.database.change() as db:
+        db.execute("UPDATE questions SET key = ? WHERE key = ?", (before, asked.key))
+        db.execute("UPDATE attempts SET key = ? WHERE key = ?", (before, asked.key))
+        db.execute("PRAGMA user_version = 1")
+    return before
+
+
+def test_what_an_older_ledger_knows_is_found(tmp_path) -> None:
+    """Version 1 told questions apart by their schemas, too: of two that are one now, the answered one stays."""
+
+    def asked(text: str, schema: object) -> Question:
+        form = {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}
+        return Question(request(text, response_format=form), HERE)
+
+    with Ledger(tmp_path / "l.sqlite") as old:
+        answered = {}
+        for text, schema, answer in (
+            ("a", 1, b"first"), ("a", 2, b"second"), ("b", 1, None), ("b", 2, b"only"), ("c", 1, None),
+        ):  # fmt: skip
+            one = asked(text, schema)
+            old.plan([one])
+            if answer:
+                old.receive(old.send(one, "me", FREE), 200, answer)
+            answered[known_by_its_schema(old, one)] = answer
+        plain = question("plain")
+        old.plan([plain])
+        old.receive(old.send(plain, "me", FREE), 200, b"plain")
+        spent = old.spent("me")
+        assert len(answered) == 5
+    with Ledger(tmp_path / "l.sqlite") as now:
+        found = {
+            text: [raw.body for raw in now.answers([asked(text, 3).key])]
+            for text in ("a", "b", "c")
+        }
+        assert found["a"] in ([b"first"], [b"second"])
+        assert found["b"] == [b"only"]
+        assert found["c"] == []
+        assert state(now, asked("c", 3)) == "planned"
+        assert [raw.body for raw in now.answers([plain.key])] == [b"plain"]
+        assert now.spent("me") == spent
+        assert bill(now).calls == 4, "what was paid is still on the bill"
+        assert now.database.rows("SELECT COUNT(*) FROM questions")[0][0] == 4
+        assert now.database.rows("PRAGMA user_version")[0][0] == VERSION
+        orphans = "SELECT 1 FROM attempts WHERE key NOT IN (SELECT key FROM questions)"
+        assert now.database.rows(orphans) == []
 
 
 def test_runs_share_a_ledger_in_the_cache(monkeypatch, tmp_path) -> None:

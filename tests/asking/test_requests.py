@@ -82,6 +82,38 @@ def test_every_part_of_the_request_counts() -> None:
     assert len({key(one) for one in asked}) == len(asked)
 
 
+def held_to(schema: object, name: str = "ranking", **more: object) -> Request:
+    form = {"type": "json_schema", "json_schema": {"name": name, "schema": schema, **more}}
+    return request("hi", max_tokens=5, response_format=form)
+
+
+def test_what_a_schema_says_does_not_count() -> None:
+    """A golden key: the schema's name alone is hashed; what is sent has all of it."""
+    asked = held_to({"type": "object"}, strict=True)
+    body = (
+        '{"max_tokens":5,"messages":[{"content":"hi","role":"user"}],"model":"teacher-2026","response_format":'
+        '{"json_schema":{"name":"ranking"},"type":"json_schema"},"temperature":0}'
+    )
+    by_hand = hashlib.sha256(f"https://api.example.com/v1\n{body}".encode()).hexdigest()
+    assert key(asked) == by_hand
+    assert by_hand == "d7b6db80bfe531805bf0fd89832109b0f56b299eeb525d7304944679dc7424ff"
+    assert key(held_to({"type": "array", "minItems": 0.5})) == by_hand
+    sent = json.loads(Question(asked, HERE).body)["response_format"]["json_schema"]
+    assert sent == {"name": "ranking", "schema": {"type": "object"}, "strict": True}
+
+
+def test_whether_there_is_a_schema_and_what_it_is_called_does_count() -> None:
+    asked = [
+        held_to({}),
+        held_to({}, name="profile"),
+        request("hi", max_tokens=5, response_format={"type": "json_object"}),
+        request("hi", max_tokens=5, response_format={"type": "json_schema", "json_schema": None}),
+        request("hi", max_tokens=5),
+        request('hi "json_schema": {"name": "ranking"}', max_tokens=5),
+    ]
+    assert len({key(one) for one in asked}) == len(asked)
+
+
 @pytest.mark.parametrize("name", ["tools", "tool_choice", "functions", "web_search_options"])
 def test_a_teacher_has_no_tools(name) -> None:
     with pytest.raises(ConfigError, match=f"cannot set {name}") as refused:

@@ -75,6 +75,8 @@ class Asker:
         """
         questions = self._questions(requests)
         asked = {question.key: question for question in questions}
+        if stale := self.ledger.turned_down_otherwise(asked.values()):
+            self.ledger.reopen(stale)
         answers: dict[str, Answer | None] = {**self._keeper.known(asked)}
         missing = [question for key, question in asked.items() if key not in answers]
         if missing:
@@ -98,6 +100,7 @@ class Asker:
         """
         asked = {question.key: question for question in self._questions(requests)}
         known = {raw.key for raw in self.ledger.answers(asked)}
+        known.difference_update(self.ledger.turned_down_otherwise(asked.values()))
         missing = [question for key, question in asked.items() if key not in known]
         spent, affordable = self.ledger.spent(self.account), 0
         for question in missing:

@@ -1,28 +1,24 @@
-"""What is asked. Two requests are the same question if the same model would be sent the same bytes.
+"""What is asked. Two requests are the same question if the same model would be sent the same bytes, but for what a
+schema says (see `keys`).
 
-The key of a question is the SHA-256 of who is asked (the endpoint's identity) and the request's body in canonical JSON:
-keys sorted, no white space, whole numbers without a point. Everything that may change an answer is in the body: the
-model's name, the messages in their order, the options. What only changes how it is got (keys, time limits, prices, the
-pace, batches) is not, nor is who asks, so that equal questions are shared between runs. Text is not normalised: a model
-may answer another spelling differently. For a second opinion on one question, ask it with another `seed`.
+What only changes how an answer is got (API keys, time limits, prices, the pace, batches) is not in the key, nor is who
+asks, so that equal questions are shared between runs. Text is not normalised: a model may answer another spelling
+differently. For a second opinion on one question, ask it with another `seed`.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
+from recdistill.asking.canonical import JSON, canonical
 from recdistill.asking.costs import Cost, Prices, Usage
 from recdistill.asking.endpoint import EndpointConfig
+from recdistill.asking.keys import key_of
 from recdistill.errors import ConfigError
-
-JSON = Any
-"""What JSON can say: None, booleans, numbers, strings, lists and mappings of these."""
 
 OURS = ("model", "messages", "stream", "n", "best_of")
 """What the body says by itself: one answer a request, in one piece."""
@@ -86,8 +82,7 @@ class Question:
     @cached_property
     def key(self) -> str:
         """The SHA-256 of who is asked, and what."""
-        told = f"{self.endpoint.identity}\n{self.body}"
-        return hashlib.sha256(told.encode("utf-8")).hexdigest()
+        return key_of(self.endpoint.identity, self.body)
 
     @property
     def longest_reply(self) -> int | None:
@@ -133,37 +128,9 @@ def require_sendable(options: Mapping[str, JSON]) -> None:
         )
 
 
-def canonical(value: JSON) -> str:
-    """JSON in one form, whatever the order of keys and the spelling of whole numbers.
-
-    Raises:
-        ConfigError: JSON cannot say it.
-    """
-    try:
-        text = json.dumps(
-            _plain(value),
-            sort_keys=True,
-            separators=(",", ":"),
-            ensure_ascii=False,
-            allow_nan=False,
-        )
-        text.encode()  # half a surrogate pair is no character
-        return text
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"A request holds what JSON cannot say: {error}.") from error
-
-
 def _bound(given: JSON) -> int:
     if not isinstance(given, int) or isinstance(given, bool) or given < 1:
         raise ConfigError(
             f"An answer cannot have {given!r} tokens at most.", "Give max_tokens as 1 or more."
         )
     return given
-
-
-def _plain(value: JSON) -> JSON:
-    if isinstance(value, Mapping):
-        return {str(name): _plain(part) for name, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(part) for part in value]
-    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -10,9 +10,10 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
+from recdistill.asking.ledger.rekeying import rekey
 from recdistill.errors import StorageError
 
-VERSION = 1
+VERSION = 2
 _PATIENCE = 60.0
 """Seconds to wait while another process writes."""
 
@@ -72,8 +73,11 @@ class Database:
             )
         if version < VERSION:
             with self.change() as db:
-                if self._version() < VERSION:  # nobody was quicker
+                if self._version() == 0:  # nobody was quicker
                     _make(db)
+                elif self._version() < VERSION:
+                    rekey(db)
+                db.execute(f"PRAGMA user_version = {VERSION}")
 
     def _version(self) -> int:
         return self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -104,4 +108,3 @@ def _make(db: sqlite3.Connection) -> None:
         if sqlite3.complete_statement(statement):
             db.execute(statement)
             statement = ""
-    db.execute(f"PRAGMA user_version = {VERSION}")

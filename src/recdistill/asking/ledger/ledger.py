@@ -32,6 +32,11 @@ class Hindrance(Enum):
     STOPPED = "nothing more is sent"
 
 
+def default_path() -> Path:
+    """Where the ledger is that runs share: in the user's cache folder."""
+    return platformdirs.user_cache_path("recdistill") / "asking" / "ledger.sqlite"
+
+
 class Ledger:
     """The ledger at `path`; by default the one in the user's cache folder. Verbs are whole: done, or undone.
 
@@ -42,7 +47,7 @@ class Ledger:
     """
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or platformdirs.user_cache_path("recdistill") / "asking" / "ledger.sqlite"
+        self.path = path or default_path()
         self.database = Database(self.path)
         self.owner = Owner(self.path.with_name(self.path.name + ".owners"))
         self.owner.remove_dead()
@@ -68,7 +73,9 @@ class Ledger:
         lines = [(q.key, q.endpoint.identity, q.endpoint.model, q.body) for q in questions]
         with self.database.change() as db:
             db.executemany(
-                "INSERT OR IGNORE INTO questions (key, endpoint, model, request) VALUES (?, ?, ?, ?)",
+                "INSERT INTO questions (key, endpoint, model, request) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (key) DO UPDATE SET request = excluded.request"
+                " WHERE state = 'planned' AND request <> excluded.request",
                 lines,
             )
 
@@ -84,6 +91,17 @@ class Ledger:
             Raw(key, attempt, status, body, bool(parsed))
             for key, attempt, status, body, parsed in found
         ]
+
+    def turned_down_otherwise(self, questions: Iterable[Question]) -> list[str]:
+        """The keys of those questions whose answer is an error (by status) about other bytes than would be sent now:
+        an answer is good whatever the schema, a complaint may have been about the schema."""
+        bodies = {question.key: question.body for question in questions}
+        found = self.database.rows(
+            "SELECT q.key, q.request FROM questions q JOIN attempts a ON a.id = q.answer"
+            " WHERE q.key IN (SELECT value FROM json_each(?)) AND a.status >= 400",
+            json.dumps(list(bodies)),
+        )
+        return [key for key, request in found if request != bodies[key]]
 
     def hindrance(self, question: Question) -> Hindrance | None:
         """Why there is no need to send a planned question just now, the budget aside."""
