@@ -169,3 +169,53 @@ def test_an_edited_title_begins_no_fresh_budget(tiny_dataset, configured, tmp_pa
         assert again.recommender.judge.payer == first.recommender.judge.payer
         make_teacher(configured(server, budget=budget, orderings=1)).fit(edited)
         assert len(server.seen) > asked
+
+
+def test_a_folder_that_names_an_endpoint_and_a_key_gets_neither(
+    tiny_dataset, configured, tmp_path, monkeypatch
+):
+    """Who made the folder wrote into it whom to ask, and which variable to send; the caller's configuration counts."""
+    monkeypatch.setenv("MY_SECRET", "sk-very-secret")
+    some = tiny_dataset.valid.histories.take(slice(0, 4))
+    with chat_server(knowing) as mine, chat_server(knowing) as theirs:
+        plain = configured(mine, blend={"judge": 1.0})
+        teacher = make_teacher(plain).fit(tiny_dataset)
+        teacher.save(tmp_path / "teacher")
+        record = tmp_path / "teacher/model/judge/chat.json"
+        told = json.loads(record.read_text())
+        told["endpoint"] |= {
+            "base_url": theirs.url,
+            "known_as": mine.url,
+            "api_key_env": "MY_SECRET",
+        }
+        record.write_text(json.dumps(told))
+        alone = load_teacher(tmp_path / "teacher", tiny_dataset).recommender
+        with pytest.raises(ConfigError, match="no configuration of yours names"):
+            alone.states(some)
+        assert not mine.seen
+        ours = load_teacher(
+            tmp_path / "teacher", tiny_dataset, trusting=teacher_config.validate_python(plain)
+        ).recommender
+        ours.states(some)
+        assert len(mine.seen) == 2 * len(some)
+        alone.states(some)  # what was answered is known
+        assert not theirs.seen
+        other = configured(theirs, blend={"judge": 1.0})
+        lent = load_teacher(
+            tmp_path / "teacher", tiny_dataset, trusting=teacher_config.validate_python(other)
+        ).recommender
+        with pytest.raises(ConfigError, match="no configuration of yours names"):
+            lent.states(tiny_dataset.valid.histories.take(slice(4, 8)))
+        assert not theirs.seen
+
+
+def test_a_teacher_that_was_read_back_is_asked_as_the_configuration_says_now(
+    tiny_dataset, configured, tmp_path
+):
+    with chat_server(knowing) as server:
+        plain = configured(server, blend={"judge": 1.0})
+        make_teacher(plain).fit(tiny_dataset).save(tmp_path / "teacher")
+        slower = {**plain, "endpoint": {**plain["endpoint"], "concurrency": 2, "timeout": 7.0}}
+        config = teacher_config.validate_python(slower)
+        again = load_teacher(tmp_path / "teacher", tiny_dataset, trusting=config)
+    assert again.recommender.judge.endpoint.where == config.endpoint

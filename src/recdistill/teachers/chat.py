@@ -60,6 +60,10 @@ class ChatConfig(RerankingConfig, ListwiseConfig):
         named = [self.template, *([self.words.template] if self.words else ())]
         return [Template.read(name).identity for name in named]
 
+    def asked_at(self, dataset: Dataset) -> Endpoint:
+        """Who is asked, and at whose expense."""
+        return Endpoint(self.endpoint, self.budget, self.ledger, account(self, dataset))
+
     @property
     def asking(self) -> ListwiseConfig:
         """What the judge needs of this."""
@@ -127,9 +131,9 @@ class ChatTeacher(RerankingTeacher):
                 "No item has any text, so a chat model cannot tell what they are.",
                 "Give a `text` template that names columns with text, or another teacher.",
             )
-        payer = account(config, dataset)
-        endpoint = Endpoint(config.endpoint, config.budget, config.ledger, payer)
-        return ChatJudge(config.asking, endpoint, texts, progress=run and run.progress)
+        return ChatJudge(
+            config.asking, config.asked_at(dataset), texts, progress=run and run.progress
+        )
 
     def _judge(self, dataset: Dataset, run: RunOptions) -> Judge:
         return self.judge(dataset, run)

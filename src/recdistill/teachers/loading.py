@@ -15,8 +15,11 @@ from recdistill.teachers.adapting.pupil import ADAPTATION, WEIGHTS
 from recdistill.teachers.adapting.settings import Lora
 from recdistill.teachers.base import MODEL, RECORD, RecommenderBacked, weights_hash
 from recdistill.teachers.causal_lm import CausalLMConfig
+from recdistill.teachers.chat import ChatConfig
 from recdistill.teachers.decoding.trust import trusting as with_trust
 from recdistill.teachers.ensemble import TEACHERS, EnsembleConfig, TeacherConfig
+from recdistill.teachers.listwise import ChatJudge
+from recdistill.teachers.sparing import judges
 
 teacher_config: TypeAdapter[TeacherConfig] = TypeAdapter(TeacherConfig)
 """Validates plain data as the configuration of a teacher."""
@@ -37,7 +40,8 @@ def load_teacher(
         folder: where it was saved.
         dataset: whose catalogue it knows.
         trusting: your own configuration of it. Code that comes with a language model runs only where this says so
-            (`trust_remote_code`); what the folder says of it counts for nothing.
+            (`trust_remote_code`), and chat models are asked only at endpoints, and with keys, that this names; what
+            the folder says of either counts for nothing.
 
     Raises:
         CheckpointError: it is missing, damaged, or was made for another catalogue.
@@ -69,7 +73,21 @@ def load_teacher(
             "Fit a teacher on this dataset.",
         )
     teacher.recommender.dataset = dataset
+    for model in judges(teacher.recommender):
+        if isinstance(model.judge, ChatJudge):
+            _introduce(model.judge, trusting, dataset)
     return teacher
+
+
+def _introduce(judge: ChatJudge, config: TeacherConfig | None, dataset: Dataset) -> None:
+    """Let a judge ask where `config` says that it is to be asked, with the limits, prices and keys that stand there."""
+    if isinstance(config, EnsembleConfig):
+        for member in config.members:
+            _introduce(judge, member, dataset)
+    elif isinstance(config, ChatConfig):
+        there, here = config.endpoint, judge.endpoint.where
+        if (there.identity, there.model) == (here.identity, here.model):
+            judge.endpoint = config.asked_at(dataset)
 
 
 def _trusted(config: TeacherConfig | None, folder: Path) -> Iterator[str]:

@@ -340,7 +340,7 @@ def test_reasons_are_remembered_and_nobody_is_asked_for_them(judge):
         one = judge(server, rationale=True, history=2)
         assert said(one) == [None] * 12
         assert not server.seen
-        judged = one.judge(HISTORIES.tail(2), CANDIDATES)
+        judged = one.judge(HISTORIES.tail(2).packed(), CANDIDATES)
         calls, questions = len(server.seen), one.tally.facts["questions"]
         found = said(one)
         assert (len(server.seen), one.tally.facts["questions"]) == (calls, questions)
@@ -350,9 +350,9 @@ def test_reasons_are_remembered_and_nobody_is_asked_for_them(judge):
             place = 4 * row + int(judged[row].argmax())
             expected[place] = f"{TEXTS[item]} fits {TEXTS[HISTORIES[row][-1]]}"
         assert found == expected
-        again = one.remembering().judge(HISTORIES.tail(2), CANDIDATES)
+        again = one.remembering().judge(HISTORIES.tail(2).packed(), CANDIDATES)
         np.testing.assert_array_equal(again, judged)
-        assert np.isnan(one.remembering().judge(HISTORIES.tail(1), CANDIDATES)[:2]).all()
+        assert np.isnan(one.remembering().judge(HISTORIES.tail(1).packed(), CANDIDATES)[:2]).all()
         assert len(server.seen) == calls
         assert not len(judge(server, history=2).why(HISTORIES, lambda rows: CANDIDATES[rows], keys))
     assert one.remembering().identity() == one.identity()

@@ -16,6 +16,7 @@ from recdistill.asking import Answer, Asker, BudgetConfig, EndpointConfig, Ledge
 from recdistill.asking.ledger import bill
 from recdistill.data.reasons import Place, Reasons, context_keys
 from recdistill.data.sequences import Sequences
+from recdistill.errors import ConfigError
 from recdistill.files import content_hash, read_json, write_json
 from recdistill.progress import Progress
 from recdistill.teachers.accounts import Account
@@ -43,12 +44,15 @@ class Endpoint:
         budget: what may be spent on this judge, in all.
         ledger: where answers are kept; by default in the user's cache folder.
         account: whose spending the budget bounds; by default that of judges of this very identity.
+        named: whether the caller's own configuration names it. Where only the folder does from which a judge was read,
+            nobody is asked, no key is sent, and what the ledger knows is all there is.
     """
 
     where: EndpointConfig
     budget: BudgetConfig
     ledger: Path | None = None
     account: str | None = None
+    named: bool = True
 
 
 class ChatJudge:
@@ -202,16 +206,30 @@ class ChatJudge:
         """Answers to any questions, at this judge's expense; so many at a time that memory holds them.
 
         Raises:
+            ConfigError: it would ask an endpoint that nobody but the folder it was read from names.
             UnansweredError: behind the last answer, where some are missing for reasons that may pass.
         """
         missing = Unanswered(self.endpoint.where)
         with Ledger(self.endpoint.ledger) as ledger:
             asker = self._asker(ledger)
             for start in range(0, len(requests), self._at_once):
-                found = asker.ask(requests[start : start + self._at_once], self.progress)
+                found = self._found(asker, requests[start : start + self._at_once])
                 missing.note(found)
                 yield from found
         missing.check()
+
+    def _found(self, asker: Asker, requests: Sequence[Request]) -> list[Answer | None]:
+        where = self.endpoint.where
+        if self.endpoint.named:
+            return asker.ask(requests, self.progress)
+        found = asker.known(requests)
+        if None in found:
+            raise ConfigError(
+                f"A teacher that was read from a folder would ask {where.model} at {where.identity}, which no "
+                "configuration of yours names.",
+                "If you trust it, hand on one that does: `load_teacher(folder, dataset, trusting=config)`.",
+            )
+        return found
 
     @property
     def _at_once(self) -> int:
@@ -290,13 +308,15 @@ class ChatJudge:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read it back; the user's own template file may be gone by now."""
+        """Read it back; the user's own template file may be gone by now. It asks nobody before it is given an endpoint
+        that its caller names (`load_teacher` does)."""
         record = read_json(folder / _FILE)
         endpoint = Endpoint(
             EndpointConfig.model_validate(record["endpoint"]),
             BudgetConfig.model_validate(record["budget"]),
             record["ledger"] and Path(record["ledger"]),
             record["account"],
+            named=False,
         )
         template = Template(**record["template"])
         config = ListwiseConfig.model_validate({**record["config"], "template": "rerank"})
