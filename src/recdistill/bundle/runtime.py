@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from recdistill.bundle.session import session
 from recdistill.data.sequences import Sequences
-from recdistill.errors import BundleError, MissingExtraError
+from recdistill.errors import BundleError
 
 INPUTS = ("history", "lengths", "filter_seen", "candidates", "k")
 OUTPUTS = ("items", "scores")
@@ -81,21 +82,9 @@ def no_candidates() -> Int64[np.ndarray, " none"]:
 
 
 def _session(model: bytes, threads: int) -> Any:
-    try:
-        import onnxruntime
-    except ImportError:
-        raise MissingExtraError("Running a bundle", "serve") from None
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    try:
-        session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        # The runtime has an exception class a status code, all of them direct children of Exception.
-        raise BundleError(f"ONNX Runtime refuses the model: {error}") from None
-    names = tuple(value.name for value in session.get_inputs())
-    outputs = tuple(value.name for value in session.get_outputs())
+    opened = session(model, threads)
+    names = tuple(value.name for value in opened.get_inputs())
+    outputs = tuple(value.name for value in opened.get_outputs())
     if sorted(names) != sorted(INPUTS) or outputs != OUTPUTS:
         raise BundleError(f"The model takes {names} and gives {outputs}: not a bundle's model.")
-    return session
+    return opened
