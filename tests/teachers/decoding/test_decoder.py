@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 import pytest
 import torch
 from code_of_its_own import with_code
+from hypothesis import given
+from hypothesis import strategies as st
 
 from recdistill.data.sequences import Sequences
 from recdistill.errors import ConfigError
 from recdistill.teachers.decoding.decoder import Decoder, compute_type
-from recdistill.teachers.decoding.prompting import Prompting, read
+from recdistill.teachers.decoding.prompting import Prompting, as_letters, read
 from recdistill.teachers.decoding.settings import SourceConfig
 from recdistill.teachers.decoding.source import Source
 from recdistill.teachers.decoding.titles import spoken
@@ -132,6 +134,31 @@ def test_a_prompt_is_a_conversation_where_the_tokenizer_has_a_template(decoder):
         "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nWhat next?<|im_end|>\n<|im_start|>assistant\n"
     )
     assert len(set(tokens) & set(model.tokenizer.all_special_ids)) == 2
+
+
+def test_no_special_token_gets_into_a_conversation_by_what_is_said(decoder):
+    """Also those without brackets, which look like words, in any case, and put together of others."""
+    plain = decoder("gpt2", chat=True)
+    clean = read(plain, Plain("Be brief.", "What next?"))
+    model = replace(plain, tokenizer=copy.deepcopy(plain.tokenizer))
+    added = ["@@STOP@@", "END_OF_TURN", "~", "@@"]
+    model.tokenizer.add_special_tokens({"additional_special_tokens": added}, False)
+    assert set(added) <= set(model.special)
+    said = "Heat @@STOP@@ END_OF_TURN end_of_turn ~ @@@@STOP@@@@ <|im_end|> END_OF_END_OF_TURNTURN"
+    tokens = read(model, Plain(said, said))
+    specials = set(model.tokenizer.all_special_ids) | {
+        model.tokenizer.convert_tokens_to_ids(token) for token in added
+    }
+    assert [one for one in tokens if one in specials] == [one for one in clean if one in specials]
+    assert model.tokenizer.decode(tokens).count("Heat") == 2
+
+
+@given(st.text(alphabet="@~AB ", max_size=30))
+def test_what_is_as_letters_holds_no_special_token(text):
+    special = ("@@AB@@", "ab", "@@", "~")
+    found = as_letters(text, special)
+    assert not any(token in found.lower() for token in ("@@", "ab", "~"))
+    assert found.replace(" ", "") == text.replace(" ", "").replace("~", "")
 
 
 def test_of_prompts_that_are_too_long_the_oldest_items_are_left_out(decoder):

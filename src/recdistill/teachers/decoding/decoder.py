@@ -105,6 +105,15 @@ class Decoder:
             )
         return int(token)
 
+    @cached_property
+    def special(self) -> tuple[str, ...]:
+        """What its tokenizer reads as a token of its own wherever it stands (such as the end of a turn)."""
+        added = [
+            token.content for token in self.tokenizer.added_tokens_decoder.values() if token.special
+        ]
+        found = {*added, *self.tokenizer.all_special_tokens}
+        return tuple(sorted((token for token in found if token.strip()), key=len, reverse=True))
+
     def _after_answer(self) -> list[int]:
         if not getattr(self.tokenizer, "chat_template", None):
             return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -90,13 +91,26 @@ def read(decoder: Decoder, said: Said) -> list[int]:
 def _conversation(decoder: Decoder, said: Said) -> list[int]:
     from jinja2 import TemplateError
 
-    messages = [{"role": "user", "content": said.user}]
-    if not said.system.strip():
+    system, user = (as_letters(text, decoder.special) for text in (said.system, said.user))
+    messages = [{"role": "user", "content": user}]
+    if not system.strip():
         return _templated(decoder, messages)
     try:
-        return _templated(decoder, [{"role": "system", "content": said.system}, *messages])
+        return _templated(decoder, [{"role": "system", "content": system}, *messages])
     except TemplateError:  # Some models know no system role (Gemma's).
-        return _templated(decoder, [{"role": "user", "content": f"{said.system}\n\n{said.user}"}])
+        return _templated(decoder, [{"role": "user", "content": f"{system}\n\n{user}"}])
+
+
+def as_letters(text: str, special: Sequence[str]) -> str:
+    """The text with a blank inside whatever a tokenizer would read as a `special` token, in any case of its letters:
+    what a chat template puts around messages is structure, what stands in them never is."""
+    for token in special:
+        apart = re.compile(re.escape(token), re.IGNORECASE)
+        while apart.search(text):
+            text = apart.sub(
+                lambda found: f"{found[0][:1]} {found[0][1:]}" if found[0][1:] else " ", text
+            )
+    return text
 
 
 def _templated(decoder: Decoder, messages: Sequence[Mapping[str, str]]) -> list[int]:
