@@ -141,9 +141,12 @@ def _own(pipeline: Pipeline) -> dict[str, Candidate]:
     teacher = pipeline.teacher
     seconds = pipeline.outcomes["teacher"].seconds
     found = {roles.TEACHER: _candidate("teacher", teacher, seconds)}
-    weights = {one["name"]: one["weight"] for one in teacher.notes.get("members", ())}
+    notes = {one["name"]: one for one in teacher.notes.get("members", ())}
     for name, model in members(teacher.recommender, teacher.notes).items():
-        found[f"{roles.TEACHER}/{name}"] = Candidate("member", model, weight=weights.get(name))
+        known = notes.get(name, {})
+        remarks = tuple(known.get("remarks", ()))
+        member = Candidate("member", model, weight=known.get("weight"), remarks=remarks)
+        found[f"{roles.TEACHER}/{name}"] = member
     return found
 
 

@@ -85,7 +85,6 @@ def test_tables_say_what_was_measured(content):
     assert [lines[who][names.index("In the catalogue")] for who in ("llm", "Teacher", "Teacher: encoder")] == [
         plain_percent(94), "constrained", NONE,
     ]  # fmt: skip
-    assert lines["llm"][names.index("Order bias")] == "+0.21"
     paid = {line.label: line.values for line in costs(content).lines}
     assert "300" in paid["llm"]
     alike = agreement(content)
@@ -125,3 +124,21 @@ def test_files(content, tmp_path):
     page = save_judgement(tmp_path, content)
     assert json.loads((tmp_path / "teachers.json").read_text()) == content
     assert page.read_text() == render(content)
+
+
+def test_several_judges_share_a_sentence_and_biased_ones_are_named(content):
+    content["teachers"]["further/other"] = {
+        **content["teachers"]["further/llm"],
+        "candidates": {
+            **content["teachers"]["further/llm"]["candidates"],
+            "judge": {
+                "result": "better than chance",
+                "auc": {"value": 0.7, "low": 0.6, "high": 0.8},
+            },
+            "order": {"slope": 0.0, "shown": False},
+        },
+    }
+    told = plain(finding(content).standing)
+    assert "50 % being chance: llm 51 % (its base 63 %), other 70 % (its base 63 %)." in told
+    assert told.count("The order in which candidates are shown") == 1
+    assert "part of what llm answers: one place earlier there lifts an item by 0.21 places" in told

@@ -77,19 +77,31 @@ def _standing(content: Mapping[str, Any], metric: str) -> Iterator[str]:
 
 
 def _judges(teachers: Mapping[str, Any]) -> Iterator[str]:
-    for role, teacher in teachers.items():
-        judge, base = (
-            number(teacher, "candidates", who, "auc", "value") for who in ("judge", "base")
+    shares = [
+        (model_label(role), wording.percent(judge), wording.percent(base))
+        for role, teacher in teachers.items()
+        if (judge := number(teacher, "candidates", "judge", "auc", "value")) is not None
+        and (base := number(teacher, "candidates", "base", "auc", "value")) is not None
+    ]
+    half = wording.percent(0.5)
+    if len(shares) == 1:
+        ((name, judge, base),) = shares
+        yield (
+            f"Among the candidates, the judge of {name} puts the right item above another in {judge} of all pairs, the "
+            f"base in {base}; chance is {half}."
         )
-        if judge is not None and base is not None:
+    elif shares:
+        each = ", ".join(f"{name} {judge} (its base {base})" for name, judge, base in shares)
+        yield f"Pairs of candidates in which a judge puts the right item above another, {half} being chance: {each}."
+    yield from _orders(teachers)
+
+
+def _orders(teachers: Mapping[str, Any]) -> Iterator[str]:
+    for role, teacher in teachers.items():
+        order = part(teacher, "candidates", "order")
+        if order.get("shown") is True:
+            lifted = wording.significant(number(order, "slope") or 0.0, 2)
             yield (
-                f"Among the candidates, the judge of {model_label(role)} puts the right item above another in "
-                f"{wording.percent(judge)} of all pairs, the base in {wording.percent(base)}; chance is "
-                f"{wording.percent(0.5)}."
-            )
-        if part(teacher, "candidates", "order").get("shown") is True:
-            slope = number(teacher, "candidates", "order", "slope") or 0.0
-            yield (
-                f"The order in which candidates are shown decides part of its answer: one place earlier there lifts an "
-                f"item by {wording.significant(slope, 2)} places."
+                f"The order in which candidates are shown decides part of what {model_label(role)} answers: one place "
+                f"earlier there lifts an item by {lifted} places."
             )

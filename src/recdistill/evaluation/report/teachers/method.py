@@ -47,6 +47,16 @@ def _steps(content: Mapping[str, Any]) -> Iterator[Step]:
             "put it. Position bias: the same questions were asked again with the candidates in a random order; what "
             "an item is worth cancels in the difference, and what is left is the order’s doing.",
         )
+    if any(
+        part(one, "account").get("grounded") is not None
+        for one in part(content, "teachers").values()
+    ):
+        yield Step(
+            "In the catalogue",
+            "Of a chat model: which entries of the answers read here are among the candidates it was shown. Of "
+            "a file: which of its names were found without doubt. Who is constrained can name nothing else; who only "
+            "scores what it is shown names nothing, and has no such share.",
+        )
     yield Step(
         "Sureness",
         "Probabilities are the softmax of scores over the whole catalogue, seen items included: so a teacher speaks.",

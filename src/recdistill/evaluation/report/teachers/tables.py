@@ -40,8 +40,6 @@ _CHANCE = (
             lambda value: wording.significant(value)),
     Measure("grounded", "In the catalogue", "The share of the items that it named which can be recommended; who is "
             "constrained can name no other.", wording.percent),
-    Measure("order", "Order bias", "Places an item rises in the answer for each place that it is shown earlier: 1 "
-            "repeats the order, 0 does not see it.", lambda value: wording.signed(value)),
     Measure("answered", "Answered", "The share of its questions that its judge answered.", wording.percent),
     Measure("weight", "Weight", "In the ensemble.", wording.percent),
 )  # fmt: skip
@@ -89,7 +87,6 @@ def _standing(teacher: Mapping[str, Any]) -> dict[str, float | None]:
         "calibration_error": number(teacher, "calibration", "calibration_error"),
         "temperature": number(teacher, "calibration", "temperature"),
         "grounded": number(teacher, "account", "grounded"),
-        "order": number(teacher, "candidates", "order", "slope"),
         "answered": number(teacher, "candidates", "answered"),
         "weight": number(teacher, "weight"),
     }
