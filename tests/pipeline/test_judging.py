@@ -168,3 +168,33 @@ def test_without_validation_there_is_nothing_to_judge_by(judged):
     pipeline.__dict__["dataset"] = replace(pipeline.dataset, valid=nobody)
     with pytest.raises(DataError, match="no validation cases"):
         pipeline.judge()
+
+
+def test_members_bring_their_remarks_and_their_accounts(judged):
+    from types import SimpleNamespace
+
+    from recdistill.pipeline.judging import _account, _own
+    from recdistill.teachers.accounts import Account
+    from recdistill.teachers.mixture import Mixture
+
+    class Named(Deaf):
+        def account(self):
+            return Account(named=4, in_catalogue=3)
+
+    pipeline = open_pipeline(judged, None, [], quiet=True)
+    inner = pipeline.teacher.recommender
+    both = Mixture([inner, Named(inner)], [1.0, 1.0])
+    notes = {
+        "members": [{"name": "a", "weight": 0.5}, {"name": "b", "weight": 0.5, "remarks": ["so"]}]
+    }
+    teacher = SimpleNamespace(recommender=both, notes=notes)
+    seconds = {"teacher": SimpleNamespace(seconds=1.0)}
+    found = _own(SimpleNamespace(teacher=teacher, outcomes=seconds))
+    assert [(role, one.weight, one.remarks) for role, one in found.items()] == [
+        ("teacher", None, ()),
+        ("teacher/a", 0.5, ()),
+        ("teacher/b", 0.5, ("so",)),
+    ]
+    accounts = [_account(one.teacher, one.model) for one in found.values()]
+    whole = {"named": 4, "in_catalogue": 3, "grounded": 0.75}
+    assert accounts == [whole, {}, whole]
