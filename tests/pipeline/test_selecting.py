@@ -38,6 +38,7 @@ def test_a_whole_run_of_few_calls(written, tmp_path):
     assert facts["probed"] == len(pipeline.dataset.valid)
     metrics = json.loads((folder / "report/metrics.json").read_text())
     assert metrics["labelling"]["contexts"] >= 150
+    assert metrics["labelling"]["of"] > 150
     assert any("asked about 150 of" in note for note in metrics["notes"])
     assert not [one for one in pipeline.outcomes.values() if one.made]
 

@@ -59,6 +59,26 @@ def test_every_shape_of_field_travels(kind, manifest, made_up, tmp_path):
         np.testing.assert_array_equal(read[name], values)
 
 
+def test_what_a_teacher_was_silent_about_travels(manifest, made_up, tmp_path):
+    keys = made_up[0](50)
+    writer = SignalWriter.create(tmp_path / "one", manifest(), shard_rows=20)
+    columns = made_up[1](keys)
+    for part in (slice(0, 20), slice(20, 40), slice(40, 50)):
+        some = {name: values[part] for name, values in columns.items()}
+        writer.append(keys[part], some, {"refused": 2} if part.start else {})
+    writer.finish()
+    original = SignalReader.open(tmp_path / "one")
+    assert [shard.silent for shard in original.manifest.shards] == [
+        {},
+        {"refused": 2},
+        {"refused": 2},
+    ]
+    to_parquet(original, tmp_path / "one.parquet")
+    assert from_parquet(tmp_path / "one.parquet", tmp_path / "two").manifest.silent == {
+        "refused": 4
+    }
+
+
 def test_a_signal_of_nothing_travels_too(manifest, tmp_path):
     SignalWriter.create(tmp_path / "s", manifest()).finish()
     to_parquet(SignalReader.open(tmp_path / "s"), tmp_path / "s.parquet")

@@ -10,7 +10,8 @@ from chat_server import Seen, chat_server, knowing
 
 from recdistill.errors import EndpointError, SignalError
 from recdistill.signals import Signals, TopK
-from recdistill.teachers import label, make_teacher
+from recdistill.teachers import label, labelling, make_teacher
+from recdistill.teachers.words import WordsConfig
 
 
 @dataclass
@@ -78,6 +79,34 @@ def test_labels_over_an_outage_are_those_without_one(taught, tmp_path):
         assert len(server.seen) == failed
         label(taught(server, ledger="other"), taught.dataset, tmp_path / "two", kinds)
     assert _files(tmp_path / "one") == _files(tmp_path / "two")
+
+
+def test_many_batches_are_all_asked_and_written_in_their_order(taught, tmp_path, monkeypatch):
+    """Nothing is written behind the first gap, and everything behind it is asked all the same."""
+    monkeypatch.setattr(labelling, "_BATCH", 8)
+    kinds, small = [TopK(k=3)], {"shard_rows": 24}
+    with chat_server(moody := Moody()) as server:
+        with pytest.raises(EndpointError):
+            label(taught(server), taught.dataset, tmp_path / "one", kinds, **small)
+        asked = {seen.user for seen in server.seen}
+        moody.sick = False
+        label(taught(server), taught.dataset, tmp_path / "one", kinds, **small)
+        assert {seen.user for seen in server.seen} == asked
+        label(taught(server, ledger="other"), taught.dataset, tmp_path / "two", kinds, **small)
+    assert len(_files(tmp_path / "one")) > 2
+    assert _files(tmp_path / "one") == _files(tmp_path / "two")
+
+
+def test_a_profile_is_not_taken_for_missing_over_an_outage(taught):
+    with chat_server(Moody()) as server:
+        model = taught(server).recommender
+        histories = taught.dataset.contexts().distinct().histories
+        server.mind = lambda seen: (502, {"error": {"message": "gone"}})
+        with pytest.raises(EndpointError, match="no answer yet"):
+            WordsConfig(of="profile").texts(model, histories.take(slice(0, 6)))
+        server.mind = lambda seen: "Likes it."
+        texts = WordsConfig(of="profile").texts(model, histories.take(slice(0, 6)))
+        assert texts == ["Likes it."] * 6
 
 
 def test_how_much_the_judge_counts_is_not_settled_over_an_outage(taught):

@@ -27,6 +27,7 @@ from recdistill.signals.writer import SignalWriter
 
 _MANIFEST = b"recdistill.signal"
 _ROWS = 16_384
+_UNWRITTEN = {"shards": (), "complete": False}
 
 
 def to_parquet(reader: SignalReader, path: Path | str) -> None:
@@ -59,13 +60,15 @@ def from_parquet(path: Path | str, folder: Path | str) -> SignalReader:
     path, folder = Path(path), Path(folder)
     try:
         with pq.ParquetFile(path) as file:
-            manifest = _manifest(file, path)
+            stored = _manifest(file, path)
+            manifest = stored.model_copy(update=_UNWRITTEN)
             writer = SignalWriter.create(folder, manifest)
+            silent = stored.silent - writer.manifest.silent  # with the first rows, once
             for keys, columns in _parts(file, manifest):
                 absent = writer.absent(keys)
-                writer.append(
-                    keys[absent], {name: values[absent] for name, values in columns.items()}
-                )
+                kept = {name: values[absent] for name, values in columns.items()}
+                writer.append(keys[absent], kept, silent)
+                silent.clear()
     except (OSError, KeyError, pa.ArrowException) as error:
         raise SignalError(
             f"The signals in {path} cannot be read: {str(error).splitlines()[0]}",
@@ -84,7 +87,7 @@ def _manifest(file: pq.ParquetFile, path: Path) -> SignalManifest:
             f" '{_MANIFEST.decode()}' is missing or damaged.",
             "Only files that `to_parquet` wrote can be imported.",
         ) from error
-    return manifest.model_copy(update={"shards": (), "complete": False})
+    return manifest
 
 
 def _parts(file: pq.ParquetFile, manifest: SignalManifest) -> Iterator[tuple[np.ndarray, Columns]]:
