@@ -39,7 +39,7 @@ def teachers(
 ) -> None:
     """Judge the teacher, its members and others on validation; who is near-random is called so.
 
-    Quality, calibration, agreement, position bias, cost, by slice. The test stays closed.
+    Quality, in-catalogue rate, calibration, agreement, position bias, cost, by slice. The test stays closed.
 
     Example: `recdistill teachers runs/quickstart --with recipes/techniques/base.yaml`
     """

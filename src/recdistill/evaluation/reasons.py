@@ -15,7 +15,7 @@ from recdistill.evaluation.examples import Titles
 from recdistill.evaluation.report.story import Explained
 from recdistill.models.ranking import top_k
 from recdistill.models.recommender import Recommender
-from recdistill.teachers.reasons import reasons, remembering
+from recdistill.teachers.reasons import giving, reasons, remembering
 from recdistill.teachers.sparing import spared
 
 LISTED = 5
@@ -44,7 +44,7 @@ def explained(
         seed: of the lot.
     """
     found, users = list[Explained](), set[int]()
-    for cases in sources:
+    for cases in sources if giving(teacher) else ():
         show = _Shown(spared(teacher, cases.histories), student, dataset, filter_seen)
         for rows in _lots(len(cases), seed):
             for user, one in zip(

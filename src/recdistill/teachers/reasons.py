@@ -5,9 +5,8 @@ from __future__ import annotations
 import copy
 
 import numpy as np
-from jaxtyping import UInt64
+from jaxtyping import Int64
 
-from recdistill.data.encoding import id_keys
 from recdistill.data.reasons import Reasons
 from recdistill.data.sequences import Sequences
 from recdistill.models.recommender import Recommender
@@ -16,22 +15,33 @@ from recdistill.teachers.reranked import Reranked
 from recdistill.teachers.sparing import judges, with_judges
 
 
+def giving(model: Recommender) -> list[Reranked]:
+    """Who in `model` has a judge that gives reasons and counts for something."""
+    return [
+        one
+        for one in judges(model)
+        if isinstance(one.judge, GivesReasons) and one.config.blend.judge
+    ]
+
+
 def reasons(model: Recommender, histories: Sequences) -> Reasons:
     """What the judges of `model`, as far as they count in it, gave as reasons about those `histories` that they are
     asked about."""
-    found, keys = Reasons({}), id_keys(model.vocabulary.ids)
-    for one in judges(model):
-        if isinstance(one.judge, GivesReasons) and one.config.blend.judge:
-            some = histories.take(np.flatnonzero(one.asked(histories)))
-            found = found.and_those_of(_of(one, one.judge, some, keys))
+    found = Reasons({})
+    for one in giving(model):
+        some = histories.take(np.flatnonzero(one.asked(histories)))
+        found = found.and_those_of(_of(one, some))
     return found
 
 
-def _of(
-    one: Reranked, judge: GivesReasons, histories: Sequences, keys: UInt64[np.ndarray, " items"]
-) -> Reasons:
+def _of(one: Reranked, histories: Sequences) -> Reasons:
+    assert isinstance(one.judge, GivesReasons)
     trimmed = one.trimmed(histories)  # as when it is asked, so that the candidates are the same
-    return judge.why(trimmed, lambda rows: one.proposed(trimmed.take(rows)).cpu().numpy(), keys)
+
+    def proposed(rows: Int64[np.ndarray, " rows"]) -> Int64[np.ndarray, "rows c"]:
+        return one.proposed(trimmed.take(rows)).cpu().numpy()
+
+    return one.judge.why(trimmed, proposed, one.item_keys)
 
 
 def remembering(model: Recommender) -> Recommender:

@@ -110,10 +110,11 @@ class Reranked(Recommender):
         return known if self._sampled.whole else known & self._sampled.of(self._keys(histories))
 
     def _keys(self, histories: Sequences) -> UInt64[np.ndarray, " rows"]:
-        return keys(histories, self._item_keys)
+        return keys(histories, self.item_keys)
 
     @cached_property
-    def _item_keys(self) -> UInt64[np.ndarray, " items"]:
+    def item_keys(self) -> UInt64[np.ndarray, " items"]:
+        """A 64-bit hash of each item's raw id."""
         return id_keys(self.vocabulary.ids)
 
     @torch.no_grad()
