@@ -16,11 +16,11 @@ from torch import nn
 
 from recdistill.distill.companions import Member, Teacher
 from recdistill.distill.initialise import TeacherInit
-from recdistill.distill.objectives.layers import paired
 from recdistill.errors import ConfigError
 from recdistill.language.blocks import blocks
 from recdistill.models.decoder import Decoder
 from recdistill.models.item_encoders import IdItems
+from recdistill.models.layer_pairs import paired
 from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.models.sasrec import SASRec
 from recdistill.settings import KindInShort, Settings

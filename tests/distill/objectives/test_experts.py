@@ -10,7 +10,7 @@ from scipy.special import softmax
 from vector_objectives import bridge_of, loss_of, vectors
 
 from recdistill.distill.objectives.experts import DistillationExperts, mixture
-from recdistill.distill.objectives.geometry import squared_distance
+from recdistill.models.geometry import squared_distance
 
 
 def slow_loss(bridge, student, teacher, noise, temperature):

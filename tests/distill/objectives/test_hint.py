@@ -8,8 +8,8 @@ from live import bridge_of, check_each_history_alone, check_gradients, losses, m
 from pydantic import ValidationError
 
 from recdistill.distill.objectives import Hint
-from recdistill.distill.objectives.layers import paired
 from recdistill.errors import ConfigError
+from recdistill.models.layer_pairs import paired
 
 STUDENT, TEACHER = {"width": 8, "blocks": 2}, {"width": 12, "blocks": 4, "seed": 3}
 

@@ -7,8 +7,8 @@ import torch
 from live import check_each_history_alone, check_gradients, losses, model, outputs
 
 from recdistill.distill.objectives import Hint, Magnitude
-from recdistill.distill.objectives.layers import paired
 from recdistill.errors import ConfigError
+from recdistill.models.layer_pairs import paired
 
 STUDENT, TEACHER = {"width": 8, "blocks": 2}, {"width": 12, "blocks": 4, "seed": 3}
 

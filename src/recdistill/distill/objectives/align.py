@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from recdistill.distill.objectives.bridges import Bridge, Whitening
 from recdistill.distill.objectives.contract import Knobs, VectorObjective
-from recdistill.distill.objectives.geometry import Distance, cosine_distance, squared_distance
+from recdistill.models.geometry import Distance, cosine_distance, squared_distance
 
 
 class Align(VectorObjective):

@@ -18,9 +18,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from recdistill.distill.objectives.contract import Knobs
-from recdistill.distill.objectives.layers import LayerObjective, mean_of, paired
+from recdistill.distill.objectives.layers import LayerObjective, mean_of
 from recdistill.distill.output import Output
 from recdistill.models.internals import Anatomy, precise
+from recdistill.models.layer_pairs import paired
 from recdistill.models.transformer import Runs
 
 Maps = Float[Tensor, "rows maps length length"]

@@ -23,8 +23,8 @@ from torch import Tensor, nn
 
 from recdistill.distill.objectives.bridges import Standardising
 from recdistill.distill.objectives.contract import Knobs, Signal, VectorObjective
-from recdistill.distill.objectives.geometry import squared_distance
 from recdistill.distill.schedules import Linear, Schedule, Within
+from recdistill.models.geometry import squared_distance
 
 GateTemperature = Annotated[Schedule, AfterValidator(Within(0.001))]
 """How soft a choice is: at least a thousandth, where it has long been hard."""

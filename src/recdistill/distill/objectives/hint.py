@@ -16,23 +16,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from recdistill.distill.objectives.contract import Knobs
-from recdistill.distill.objectives.geometry import squared_distance, unit
-from recdistill.distill.objectives.layers import LayerObjective, mean_of, paired
+from recdistill.distill.objectives.layers import LayerObjective, mean_of
 from recdistill.distill.output import Output
 from recdistill.errors import ConfigError
+from recdistill.models.geometry import state_distance
 from recdistill.models.internals import Anatomy, precise
-
-
-def hint_loss(
-    student: Float[Tensor, "positions width"],
-    teacher: Float[Tensor, "positions width"],
-    *,
-    normalise: bool,
-) -> Float[Tensor, " positions"]:
-    """The distance of each pair of states."""
-    if normalise:
-        return (unit(student) - unit(teacher)).square().sum(-1)
-    return squared_distance(student, teacher)
+from recdistill.models.layer_pairs import paired
 
 
 class Hint(LayerObjective):
@@ -70,7 +59,7 @@ class Hint(LayerObjective):
         pairs = paired(self.layers, len(own), len(other))
         return mean_of(
             [
-                hint_loss(across(precise(own[s])), precise(other[t]), normalise=self.normalise)
+                state_distance(across(precise(own[s])), precise(other[t]), normalise=self.normalise)
                 for across, (s, t) in zip(bridge, pairs, strict=True)
             ]
         )

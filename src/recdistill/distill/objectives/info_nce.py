@@ -22,8 +22,8 @@ from torch import Tensor, nn
 
 from recdistill.distill.objectives.bridges import Bridge
 from recdistill.distill.objectives.contract import Knobs, Signal, VectorObjective
-from recdistill.distill.objectives.geometry import cosines, others
 from recdistill.distill.schedules import Schedule, Within, extremes
+from recdistill.models.geometry import cosines, others
 
 ContrastTemperature = Annotated[Schedule, AfterValidator(Within(0.001))]
 """What cosines are divided by: at least a thousandth, where only the nearest negative counts."""

@@ -25,9 +25,9 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from recdistill.distill.companions import Itself
 from recdistill.distill.objectives.contract import Knobs, LiveObjective
-from recdistill.distill.objectives.geometry import inverse, root
 from recdistill.distill.output import Output
 from recdistill.distill.worlds import still
+from recdistill.models.geometry import inverse, root
 from recdistill.models.internals import Anatomy, precise
 from recdistill.training.step import TorchBatch
 

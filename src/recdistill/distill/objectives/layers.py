@@ -1,18 +1,11 @@
-"""Which layers of two models are compared: shared by every objective that looks inside.
-
-Layers are counted from 0; `last` pairs the last of both, `spread` each layer of the student with the one as deep
-in the teacher, layer i of m with layer ⌈(i + 1) n / m⌉ − 1 of n (PKD's `skip`: Sun et al. 2019, section 3.2, with
-the last layer).
-"""
+"""What every objective shares that looks inside two models and compares their layers."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field, NonNegativeInt
 from torch import Tensor
 
 from recdistill.distill.companions import Itself
@@ -20,29 +13,13 @@ from recdistill.distill.objectives.contract import LiveObjective
 from recdistill.distill.output import Output
 from recdistill.errors import ConfigError
 from recdistill.models.internals import Anatomy, Internals
-
-Pair = tuple[NonNegativeInt, NonNegativeInt]
-Layers = Literal["last", "spread"] | Annotated[tuple[Pair, ...], Field(min_length=1)]
-"""`last`, `spread`, or a list of `[student's layer, teacher's layer]`."""
-
-
-def paired(layers: Layers, student: int, teacher: int) -> list[tuple[int, int]]:
-    """The pairs, for models of so many layers.
-
-    >>> paired("spread", 2, 6)
-    [(0, 2), (1, 5)]
-    """
-    if layers == "last":
-        return [(student - 1, teacher - 1)]
-    if layers == "spread":
-        return [(own, -(-(own + 1) * teacher // student) - 1) for own in range(student)]
-    return [(own, other) for own, other in layers]
+from recdistill.models.layer_pairs import LayerPairs, paired
 
 
 class LayerObjective(LiveObjective):
     """Compares layers of the student with layers of the teacher."""
 
-    layers: Layers = "last"
+    layers: LayerPairs = "last"
     """Which."""
 
     def fit(self, student: Anatomy, teacher: Anatomy) -> None:

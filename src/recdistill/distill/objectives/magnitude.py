@@ -14,10 +14,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from recdistill.distill.objectives.contract import Knobs
-from recdistill.distill.objectives.geometry import root
-from recdistill.distill.objectives.layers import LayerObjective, mean_of, paired
+from recdistill.distill.objectives.layers import LayerObjective, mean_of
 from recdistill.distill.output import Output
+from recdistill.models.geometry import root
 from recdistill.models.internals import Anatomy, precise
+from recdistill.models.layer_pairs import paired
 
 
 class Magnitude(LayerObjective):

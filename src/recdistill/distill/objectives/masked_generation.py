@@ -20,8 +20,8 @@ from torch import Tensor, nn
 
 from recdistill.distill.objectives.bridges import Standardising
 from recdistill.distill.objectives.contract import Knobs, VectorObjective
-from recdistill.distill.objectives.geometry import squared_distance
 from recdistill.distill.schedules import Schedule, Within
+from recdistill.models.geometry import squared_distance
 
 MaskRate = Annotated[Schedule, AfterValidator(Within(0.0, high=0.95))]
 """The share of features hidden; with all of them hidden there would be nothing to learn from."""

@@ -21,7 +21,7 @@ from pydantic import Field, NonNegativeFloat, model_validator
 from torch import Tensor, nn
 
 from recdistill.distill.objectives.contract import Knobs, Signal, VectorObjective
-from recdistill.distill.objectives.geometry import inverse, mean_over, others, root
+from recdistill.models.geometry import inverse, mean_over, others, root
 
 _MANY = 0.1
 """A greater share of vectors that equal another is worth a word."""

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 
 from recdistill.distill.objectives.contract import Knobs, Signal, VectorObjective
 from recdistill.distill.objectives.experts import Experts, GateTemperature
-from recdistill.distill.objectives.geometry import cosines, mean_over, others
+from recdistill.models.geometry import cosines, mean_over, others
 
 _ALIKE = 0.8
 """A mean cosine above this: all vectors point the same way."""

@@ -10,7 +10,7 @@ from hypothesis import given
 from sklearn.metrics.pairwise import cosine_similarity, paired_cosine_distances
 from vector_objectives import seeds, turned, vectors
 
-from recdistill.distill.objectives.geometry import (
+from recdistill.models.geometry import (
     cosine_distance,
     cosines,
     inverse,

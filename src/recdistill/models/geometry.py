@@ -1,4 +1,4 @@
-"""How vectors lie to one another; shared by every objective that compares vectors.
+"""How vectors lie to one another; shared by everything that compares vectors.
 
 What has no direction (a vector of length 0, two vectors in one place) counts as 0 and passes no
 gradient, where the textbook formula would divide by 0.
@@ -34,6 +34,19 @@ def squared_distance(
 def unit(vectors: Float[Tensor, "rows width"]) -> Float[Tensor, "rows width"]:
     """Vectors of length 1 in the same directions; a vector of length 0 stays 0."""
     return vectors * inverse(root(vectors.square().sum(-1, keepdim=True)))
+
+
+def state_distance(
+    student: Float[Tensor, "positions width"],
+    teacher: Float[Tensor, "positions width"],
+    *,
+    normalise: bool,
+) -> Float[Tensor, " positions"]:
+    """How far hidden states lie apart: ‖u/‖u‖ − v/‖v‖‖², in [0, 4] (PKD: Sun et al. 2019, section 3.2), or the mean
+    squared difference (FitNets: Romero et al. 2015, eq. 3)."""
+    if normalise:
+        return (unit(student) - unit(teacher)).square().sum(-1)
+    return squared_distance(student, teacher)
 
 
 def cosines(
