@@ -34,6 +34,7 @@ _PEERS = {
     "rectools": ("rectools[torch]==0.19.0",),
     "replay": ("replay-rec[torch]==0.22.0", "lightning"),
     "recbole": ("recbole",),
+    "sentence-transformers": ("sentence-transformers==6.2.0",),
 }
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
 from recdistill.errors import ConfigError, MissingExtraError
-from recdistill.language.blocks import blocks
+from recdistill.language.blocks import blocks, hearing
 
 _ATTENTION = "recdistill"
 _LISTENER = "recdistill_listener"
@@ -126,19 +126,12 @@ def listen(
     """
     ends: list[Callable[[], None]] = []
     for number, layer in enumerate(blocks(model)[1]):
-        ends.append(layer.register_forward_hook(_tell(gave, number)).remove)
+        ends.append(layer.register_forward_hook(hearing(partial(gave, number))).remove)
         for part in layer.modules():
             if _attends(part):
                 setattr(part, _LISTENER, partial(met, number))
                 ends.append(partial(delattr, part, _LISTENER))
     return ends
-
-
-def _tell(gave: Callable[[int, Tensor], None], number: int) -> Callable[..., None]:
-    def hook(_: nn.Module, __: Any, output: Any) -> None:
-        gave(number, output[0] if isinstance(output, tuple) else output)
-
-    return hook
 
 
 def _attends(part: nn.Module) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 from pydantic import Field, NonNegativeInt, PositiveInt
-from torch import nn
+from torch import Tensor, nn
 
 from recdistill.errors import ConfigError
 
@@ -52,3 +54,28 @@ def keep_layers(model: Any, layers: Layers) -> None:
     if kinds is not None:
         model.config.layer_types = [kinds[at] for at in chosen]
     model.config.num_hidden_layers = len(chosen)
+
+
+def hearing(gave: Callable[[Tensor], None]) -> Callable[..., None]:
+    """A hook of a layer, which passes on what the layer gives: hidden states, `[texts, tokens, width]`."""
+
+    def hook(_: nn.Module, __: Any, output: Any) -> None:
+        gave(output[0] if isinstance(output, tuple) else output)
+
+    return hook
+
+
+@contextmanager
+def overheard(model: Any) -> Generator[list[Tensor]]:
+    """Collect the hidden states that each layer gives while the model reads inside the block; gradients flow.
+
+    Raises:
+        ConfigError: it has no layers that could be told.
+    """
+    heard: list[Tensor] = []
+    hooks = [layer.register_forward_hook(hearing(heard.append)) for layer in blocks(model)[1]]
+    try:
+        yield heard
+    finally:
+        for hook in hooks:
+            hook.remove()

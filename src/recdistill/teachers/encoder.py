@@ -120,6 +120,16 @@ class TextEncoder:
         plain = [hashes, self.pooling, self.max_tokens, self.normalise]
         return content_hash([*plain, further] if further else plain)
 
+    def whole(self) -> TextEncoder:
+        """The encoder of the same files with all layers and no adapter, as it was before anyone made it smaller."""
+        return TextEncoder(
+            self.folder,
+            pooling=self.pooling,
+            max_tokens=self.max_tokens,
+            normalise=self.normalise,
+            device=self.device,
+        )
+
     @torch.inference_mode()
     def encode(self, texts: Sequence[str]) -> Float32[np.ndarray, "texts width"]:
         """One vector a text, all texts in one batch, or in halves of it where memory is short."""

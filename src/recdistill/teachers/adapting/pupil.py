@@ -14,7 +14,7 @@ from recdistill.files import atomic_folder, write_json
 from recdistill.progress import SilentProgress
 from recdistill.teachers.adapting import adapters
 from recdistill.teachers.adapting.quiet import quiet
-from recdistill.teachers.adapting.settings import AdaptConfig, Lora
+from recdistill.teachers.adapting.settings import Lora, ReaderAdaptConfig
 from recdistill.teachers.adapting.trained import Trained
 from recdistill.training.options import RunOptions
 from recdistill.training.step import Batches, LossFunction
@@ -32,14 +32,20 @@ class Lessons:
     Attributes:
         batches: windows of the log.
         loss: what is lowered.
-        measure: NDCG@10 on validation; `None` without validation.
+        measure: what is validated, the more the better; `None` without validation.
         identity: what decides the result beside the training's settings.
+        measured: what people call it.
     """
 
     batches: Batches
     loss: LossFunction
     measure: Callable[[], float] | None
     identity: dict[str, Any]
+    measured: str = "NDCG@10 by itself"
+
+
+def _nothing(folder: Path) -> None:
+    """Nothing belongs beside the files of most models."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,14 @@ class Pupil:
         tokenizer: kept beside a model that becomes another.
         name: how the model is called without what it learns here.
         how: what of it is trained, and how.
+        beside: writes what belongs beside the files of a whole model, for others to read with it.
     """
 
     trained: Trained
     tokenizer: Any
     name: str
-    how: AdaptConfig
+    how: ReaderAdaptConfig
+    beside: Callable[[Path], None] = _nothing
 
     def taught(self, lessons: Lessons, folder: Path, run: RunOptions) -> dict[str, Any]:
         """Train, and leave in `folder` what became of the model (`weights/`) and what there is to tell of it.
@@ -75,7 +83,7 @@ class Pupil:
         write_json(folder / NOTES, notes)
         if run.folder is not None:
             shutil.rmtree(run.folder / "checkpoints", ignore_errors=True)
-        (run.progress or SilentProgress()).say(told(self.name, notes))
+        (run.progress or SilentProgress()).say(told(self.name, notes, lessons.measured))
         return notes
 
     def _save(self, folder: Path) -> None:
@@ -85,14 +93,15 @@ class Pupil:
                 return
             self.trained.model.save_pretrained(staging)
             self.tokenizer.save_pretrained(staging)
+            self.beside(staging)
 
 
-def told(name: str, notes: dict[str, Any]) -> str:
+def told(name: str, notes: dict[str, Any], measured: str) -> str:
     """What came of it, for people."""
     share = f"{notes['trained']:,} of {notes['of']:,} weights of {name} were trained"
     if notes["plain"] is None:
         return f"{share}; nothing was validated."
-    found = f"NDCG@10 by itself went from {notes['plain']:.4f} to {notes['adapted']:.4f}"
+    found = f"{measured} went from {notes['plain']:.4f} to {notes['adapted']:.4f}"
     return f"{share}; {found}.{'' if notes['kept'] else ' It is used as it was.'}"
 
 

@@ -1,11 +1,12 @@
-"""How a language model is fine-tuned: what of it, and for what."""
+"""How a language model is fine-tuned, or made smaller: what of it, and for what."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, Literal, cast
 
-from pydantic import Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_validator
 
+from recdistill.models.layer_pairs import LayerPairs
 from recdistill.settings import KindInShort, Settings
 from recdistill.training.options import AdamW, TrainingConfig, WarmupCosine
 
@@ -45,10 +46,8 @@ def _training(learning_rate: float) -> TrainingConfig:
 
 
 class Adaptation(Settings):
-    """What every way to fine-tune has."""
+    """What every way to learn has."""
 
-    objective: Objective | None = None
-    """`contrastive` for who speaks by vectors, `next-title` for who names titles; either where not given."""
     texts_at_once: PositiveInt = 256
     """Texts that are read together with gradients. Where a batch has more, each part is read again on the way back, so
     that only one part's activations are held at a time (gradient checkpointing; the gradients are the same); halved
@@ -62,6 +61,13 @@ class Adaptation(Settings):
         """What is left open is as usual here, and not as for a small model that begins from nothing."""
         usual = cls.model_fields["training"].default.model_dump()
         return laid_over(usual, given) if isinstance(given, dict) else given
+
+
+class FineTuning(Adaptation):
+    """What every way to learn from the log has."""
+
+    objective: Objective | None = None
+    """`contrastive` for who speaks by vectors, `next-title` for who names titles; either where not given."""
 
     @property
     def contrast(self) -> Contrastive:
@@ -80,7 +86,7 @@ def laid_over(usual: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     return {**usual, **inner}
 
 
-class Lora(Adaptation):
+class Lora(FineTuning):
     """Low-rank matrices beside the model's own, which stay as they are (Hu et al. 2022)."""
 
     kind: Literal["lora"] = "lora"
@@ -95,7 +101,7 @@ class Lora(Adaptation):
     """The same; an adapter wants larger steps than a model."""
 
 
-class Full(Adaptation):
+class Full(FineTuning):
     """The whole model, but for what is frozen."""
 
     kind: Literal["full"] = "full"
@@ -105,7 +111,7 @@ class Full(Adaptation):
     """The same, in the small steps that whole models bear (Devlin et al. 2019)."""
 
 
-class TopLayers(Adaptation):
+class TopLayers(FineTuning):
     """The last layers only; those below, and the embeddings, stay as they are (Lee et al. 2019)."""
 
     kind: Literal["top-layers"] = "top-layers"
@@ -115,5 +121,47 @@ class TopLayers(Adaptation):
     """The same, in the small steps that whole layers bear."""
 
 
+class ImitationTraining(TrainingConfig):
+    """Batches are of texts; what is validated is how near the small encoder's vectors come."""
+
+    epochs: PositiveInt = 10
+    batch_size: PositiveInt = 32
+    """Texts a step."""
+    optimizer: AdamW = AdamW(learning_rate=5e-4, weight_decay=0.01, betas=(0.9, 0.999))
+    rate: WarmupCosine = WarmupCosine(kind="cosine", warmup_steps=20)
+    clip_norm: PositiveFloat | None = 1.0
+    patience: PositiveInt | None = 2
+    metric: Literal["cosine"] = "cosine"  # pyright: ignore[reportIncompatibleVariableOverride]
+    """The mean cosine between its vectors and the whole encoder's, on texts that are held out."""
+
+
+class Imitation(Adaptation):
+    """A smaller encoder (fewer `layers`, or a smaller `width`) learns to read the catalogue's texts as the whole one
+    does: its vectors (Reimers & Gurevych 2020) and, where `hidden` says so, its hidden states (Jiao et al. 2020,
+    TinyBERT)."""
+
+    kind: Literal["imitation"] = "imitation"
+    width: PositiveInt | None = None
+    """Of the small encoder's hidden states and vectors; the whole one's when not given. Embeddings then begin as their
+    principal directions, and layers at random; a head of attention is as wide as before."""
+    hidden: NonNegativeFloat = 0.0
+    """What hidden states count beside vectors; above 0 the whole encoder reads along in every step."""
+    pairs: LayerPairs = "spread"
+    """Which layers' hidden states are compared: `last`, `spread`, or a list of `[small one's, whole one's]`."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    """While it learns: what the whole encoder says of a text is no matter of chance, and drawing parts of the small one
+    away only blurs it."""
+    held_out: float = Field(default=0.1, ge=0, lt=1)
+    """The share of texts that are not learned from and tell how well it goes; with 0 nobody tells."""
+    freeze: tuple[str, ...] = ()
+    """Patterns (`*embeddings*`) of names of parameters that stay as they are."""
+    training: ImitationTraining = ImitationTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
+    """A short training of all that is left, warmed up and falling along a cosine."""
+
+
 AdaptConfig = Annotated[Lora | Full | TopLayers, Field(discriminator="kind"), KindInShort]
 """How a language model is fine-tuned; its `kind` is enough."""
+ReaderAdaptConfig = Annotated[
+    Lora | Full | TopLayers | Imitation, Field(discriminator="kind"), KindInShort
+]
+"""How a text encoder is fine-tuned, or made smaller; its `kind` is enough."""

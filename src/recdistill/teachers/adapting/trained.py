@@ -13,7 +13,7 @@ from recdistill.errors import ConfigError, nearest
 from recdistill.language.blocks import blocks
 from recdistill.teachers.adapting import adapters
 from recdistill.teachers.adapting.quiet import quiet
-from recdistill.teachers.adapting.settings import Full, Lora, TopLayers
+from recdistill.teachers.adapting.settings import Full, Imitation, Lora, TopLayers
 
 
 class Trained(nn.Module):
@@ -24,7 +24,7 @@ class Trained(nn.Module):
         model: the model, with an adapter inside where there is one.
     """
 
-    def __init__(self, model: Any, how: Lora | Full | TopLayers, seed: int) -> None:
+    def __init__(self, model: Any, how: Lora | Full | TopLayers | Imitation, seed: int) -> None:
         """Freeze what `how` leaves alone, and add what it adds, drawn from `seed`.
 
         Raises:
@@ -48,12 +48,12 @@ def _without_frozen(module: nn.Module, state: dict[str, Any], prefix: str, _: An
             state.pop(prefix + name, None)
 
 
-def _prepared(model: Any, how: Lora | Full | TopLayers, seed: int) -> Any:
+def _prepared(model: Any, how: Lora | Full | TopLayers | Imitation, seed: int) -> Any:
     model.config.use_cache = False  # of keys and values, for the next token, which nobody asks for
     match how:
         case Lora():
             return _with_adapter(model, how, seed)
-        case Full():
+        case Full() | Imitation():
             _freeze(model, how.freeze)
         case TopLayers():
             _free_top(model, how.layers)

@@ -21,8 +21,9 @@ from recdistill.language.blocks import Layers
 from recdistill.progress import Progress, SilentProgress
 from recdistill.teachers.adapting import adapters
 from recdistill.teachers.adapting.adapting import Lesson
+from recdistill.teachers.adapting.imitating import ImitationLesson
 from recdistill.teachers.adapting.pupil import ADAPTATION, WEIGHTS, home
-from recdistill.teachers.adapting.settings import AdaptConfig, Lora, NextTitle
+from recdistill.teachers.adapting.settings import Imitation, Lora, NextTitle, ReaderAdaptConfig
 from recdistill.teachers.describing import DescribingConfig
 from recdistill.teachers.encoder import Pooling, TextEncoder
 from recdistill.teachers.features.sayings import with_sayings
@@ -59,12 +60,18 @@ class TextSource(ItemSource):
     """How many of the model's layers read, from the bottom, or which ones; all when not given."""
     adapter: str | None = Field(default=None, exclude_if=lambda given: given is None)
     """An adapter of the model in peft's format: a folder, or an id on the hub."""
-    adapt: AdaptConfig | None = Field(default=None, exclude_if=lambda given: given is None)
-    """How the model is fine-tuned on the log before it reads; not at all when not given."""
+    adapt: ReaderAdaptConfig | None = Field(default=None, exclude_if=lambda given: given is None)
+    """How the model is fine-tuned on the log, or learns to do with less of itself, before it reads; not at all when
+    not given."""
 
     @model_validator(mode="after")
     def _one_adapter(self) -> Self:
-        if self.adapt is not None and isinstance(self.adapt.objective, NextTitle):
+        if isinstance(self.adapt, Imitation):
+            if self.layers is None and self.adapt.width is None:
+                raise ValueError(
+                    "a model that imitates itself learns nothing: give `layers`, or `adapt` a `width`"
+                )
+        elif self.adapt is not None and isinstance(self.adapt.objective, NextTitle):
             raise ValueError(
                 "a text encoder names no titles: the objective to adapt it for is `contrastive`"
             )
@@ -192,7 +199,10 @@ class TextSource(ItemSource):
         """The source, fine-tuned if it is to be, and what there is to note of it."""
         if self.adapt is None:
             return self, {}
-        folder = home(run)
-        lesson = Lesson(self.encoder(run)[0], self.model, texts, dataset, self.adapt)
+        folder, encoder = home(run), self.encoder(run)[0]
+        if isinstance(self.adapt, Imitation):
+            lesson = ImitationLesson(encoder, self.model, texts, self.adapt, self.batch_size)
+        else:
+            lesson = Lesson(encoder, self.model, texts, dataset, self.adapt)
         notes = lesson.learn(folder / ADAPTATION, run.part(ADAPTATION))
         return self.became(folder), {"adaptation": notes}
