@@ -38,7 +38,7 @@ format: $(VENV)/.dev
 	$(BIN)/ruff format .
 
 bench: $(VENV)/.dev
-	for file in training evaluation preparation signals bundle language asking; do $(BIN)/python benchmarks/$$file.py --size small || exit 1; done
+	for file in training evaluation preparation signals bundle language encoding asking; do $(BIN)/python benchmarks/$$file.py --size small || exit 1; done
 	$(BIN)/python benchmarks/table.py
 
 # torch goes first and alone: the pin picks the intended build before another package asks for any.
