@@ -49,6 +49,8 @@ def test_version(capsys):
         ["data", "inspect"],
         ["config", "show"],
         ["config", "schema"],
+        ["ledger", "bill"],
+        ["ledger", "reopen"],
     ],
 )
 def test_every_verb_explains_itself_with_an_example(arguments, capsys, monkeypatch):

@@ -11,7 +11,15 @@ from pathlib import Path
 import typer
 
 from recdistill import __version__
-from recdistill.cli import comparison, configuration, data, recommendation, stages, teachers
+from recdistill.cli import (
+    comparison,
+    configuration,
+    data,
+    ledger,
+    recommendation,
+    stages,
+    teachers,
+)
 from recdistill.errors import RecDistillError, StorageError
 
 INTERRUPTED = 130
@@ -38,6 +46,7 @@ comparison.register(app)
 recommendation.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(configuration.app, name="config")
+app.add_typer(ledger.app, name="ledger")
 
 
 def _print_version(wanted: bool | None) -> None:
