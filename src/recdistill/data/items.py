@@ -14,7 +14,8 @@ from recdistill.errors import DataError, nearest
 from recdistill.files import content_hash
 
 _CLOSING = ")]}>\"'»”"
-_USUAL = ("title", "name", "genres", "categories", "description")
+_CALLED = ("title", "name")
+_USUAL = (*_CALLED, "genres", "categories", "description")
 _SEPARATORS = " \t\n.,;:|/–—-"
 
 
@@ -38,6 +39,11 @@ class Items:
     def fields(self) -> list[str]:
         """What a template may name."""
         return self.frame.columns
+
+    @property
+    def called_by(self) -> str | None:
+        """The column that holds what items are called, `title` or else `name`; `None` where there is neither."""
+        return next((name for name in _CALLED if name in self.fields), None)
 
     def texts(self, template: str | None = None) -> list[str]:
         """One text an item, in dense order; empty for an item of which the template finds nothing.

@@ -156,8 +156,8 @@ def became(source: SourceConfig, how: AdaptConfig, folder: Path) -> SourceConfig
 
 def template(dataset: Dataset) -> str | None:
     """By what items are called, where the dataset has a column for it."""
-    names = [name for name in ("title", "name") if name in dataset.items.fields]
-    return f"{{{names[0]}}}" if names else None
+    column = dataset.items.called_by
+    return f"{{{column}}}" if column else None
 
 
 def part(config: CausalLMConfig, kind: type[Settings]) -> Any:

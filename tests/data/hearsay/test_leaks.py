@@ -6,6 +6,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from recdistill.data.cases import Cases
 from recdistill.data.hearsay.evidence import ItemWords
 from recdistill.data.hearsay.leaks import Guard
 from recdistill.data.hearsay.lists import join_lists
@@ -13,6 +14,7 @@ from recdistill.data.hearsay.membership import membership, words_of
 from recdistill.data.hearsay.settings import ListsFile, TextsAboutUsers
 from recdistill.data.hearsay.texts import join_user_texts
 from recdistill.data.preparation import load_dataset
+from recdistill.data.sequences import Sequences
 from recdistill.errors import DataError
 
 USERS, ITEMS, EVENTS = 60, 200, 12
@@ -223,3 +225,115 @@ def test_few_texts_and_texts_that_say_nothing_tell_nothing():
     assert membership([], [], [], []) == []
     assert membership(["one word"], [[0]], [[1]], [frozenset(), frozenset()]) == []
     assert membership(["x"] * 30, [[0]] * 30, [[1]] * 30, [frozenset({"aaaa"})] * 2) == []
+
+
+# Several held-out items a user
+
+
+def later_of(taken, user):
+    """3, 2 or 1 items that the user did not take before, by turns."""
+    return [item for item in range(100, ITEMS) if item not in taken[user]][
+        user : user + 3 - user % 3
+    ]
+
+
+@pytest.fixture
+def wide(world):
+    """Guards two items a user on average, each asked for after what came before it."""
+    dataset, taken = world
+    users, histories, targets = [], [], []
+    for user in range(USERS):
+        past, later = dataset.train.histories[user].tolist(), later_of(taken, user)
+        for place, item in enumerate(later):
+            users.append(user)
+            histories.append([*past, *later[:place]])
+            targets.append([item])
+    rows = (Sequences.from_lists(histories), Sequences.from_lists(targets))
+    return Guard(Cases(np.array(users, dtype=np.int32), *rows), "test", dataset)
+
+
+def about_histories(world, write, lists):
+    dataset, _ = world
+    ids = dataset.vocabulary.ids
+    pasts = [
+        [ids[item] for item in dataset.train.histories[user].tolist()] for user in range(USERS)
+    ]
+    rows = [{"past": past, "items": said} for past, said in zip(pasts, lists, strict=True)]
+    file = ListsFile(path=write("said.jsonl", rows), user_id=None, history="past")
+    return join_lists(file, dataset)
+
+
+@pytest.mark.parametrize("about", ["users", "histories"])
+def test_lists_of_what_came_after_the_next_item_are_leaks(world, write, wide, about):
+    """None names the next item; each names all that came after it, where two of three users have such."""
+    _, taken = world
+    lists = [[*later_of(taken, user)[1:], *others(taken[user], 3)] for user in range(USERS)]
+    made = said_lists if about == "users" else about_histories
+    joined = made(world, write, lists)
+    with pytest.raises(DataError, match=r"40 of 60 lists .67%. name what is held out") as caught:
+        wide.lists(joined, "refuse")
+    assert "the 2nd item held out for each by 40 of 40" in str(caught.value)
+    left, (finding,) = wide.lists(joined, "scrub")
+    assert len(left) == 20
+    assert [(one.number, one.checked, one.named) for one in finding.places] == [
+        (1, 60, 0),
+        (2, 40, 40),
+        (3, 20, 20),
+    ]
+    # 40 and 20 lists of (20·5 + 20·4) / 40 = 4.5 and of 5 items: 40 % · √(length / 10) may be right.
+    expected = [one.expected for one in finding.places[1:]]
+    assert expected == pytest.approx([40 * 0.4 * 0.45**0.5, 20 * 0.4 * 0.5**0.5])
+    # Of any: 1 − (1 − share)^(items held out), each list with the share of all.
+    share = 0.4 * 0.4**0.5
+    assert finding.expected == pytest.approx(sum(20 * (1 - (1 - share) ** n) for n in (1, 2, 3)))
+
+
+def test_skill_with_several_items_is_no_leak(world, write, wide):
+    """Every fifth list of five has the next item, every sixth the one after that."""
+    _, taken = world
+    lists = []
+    for user in range(USERS):
+        later = later_of(taken, user)
+        right = [*(later[:1] if user % 5 == 0 else []), *(later[1:2] if user % 6 == 0 else [])]
+        lists.append([*right, *others(taken[user])][:5])
+    joined = said_lists(world, write, lists)
+    kept, (finding,) = wide.lists(joined, "refuse")
+    assert kept is joined
+    assert finding.named == 20
+
+
+def test_users_with_one_history_are_all_looked_at(world, write):
+    """What was said of a history is said of everybody who has it; the second user's answer counts like the first's."""
+    dataset, _ = world
+    past = dataset.train.histories[0].tolist()
+    for first, second in ((150, 151), (151, 150)):
+        histories, targets = (
+            Sequences.from_lists([past, past]),
+            Sequences.from_lists([[first], [second]]),
+        )
+        guard = Guard(Cases(np.arange(2, dtype=np.int32), histories, targets), "test", dataset)
+        joined = about_histories(world, write, [[int(dataset.vocabulary.ids[150])]] * USERS)
+        _, (finding,) = guard.lists(joined, "allow")
+        assert (finding.checked, finding.named) == (2, 1)
+
+
+def test_scores_about_everybody_are_not_looked_at_and_that_is_said(world, write, guard):
+    rows = [{"item_id": item, "score": 1.0} for item in range(ITEMS)]
+    file = ListsFile(
+        path=write("said.jsonl", rows), user_id=None, items="item_id", rows="item", scores="score"
+    )
+    _, (finding,) = guard.lists(join_lists(file, world[0]), "refuse")
+    assert "about everybody" in finding.unseen
+    assert "cannot be seen" in str(finding)
+    assert "No leak seen" not in str(finding)
+
+
+def test_where_nothing_is_held_out_nobody_says_that_no_leak_was_seen(world, write):
+    dataset, taken = world
+    nobody = dataset.valid.take(slice(0, 0))
+    guard = Guard(nobody, "validation", dataset)
+    _, (finding,) = guard.lists(
+        said_lists(world, write, [others(items) for items in taken]), "refuse"
+    )
+    assert "nothing is held out" in str(finding)
+    assert "No leak seen" not in str(finding)

@@ -2,14 +2,17 @@
 
 Three signs, each set beside what would be seen without a leak:
 
-- A list names the very next item, or was chosen from candidates that hold it, more often than anybody's skill explains.
+- Lists name what came next, or one of what came after that, or were chosen from candidates that hold it, more often
+  than anybody's skill explains.
 - A text names, by title, what its user took later, more often than it names what other users took later.
 - The words of a text fit what its user took later as they fit what the text was made from (`membership`).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -21,13 +24,12 @@ from recdistill.data.hearsay.evidence import Finding, ItemWords
 from recdistill.data.hearsay.lists import Lists
 from recdistill.data.hearsay.membership import membership
 from recdistill.data.hearsay.naming import Named, without
+from recdistill.data.hearsay.places import hits
 from recdistill.data.hearsay.settings import LeakPolicy
 from recdistill.data.hearsay.texts import UserTexts
+from recdistill.data.sequences import Sequences
 from recdistill.errors import DataError
 
-PLAUSIBLE: Final = 0.4
-"""The share of lists of ten items that may name what comes next: a recommender of a whole catalogue is hardly right
-more often. Of shorter lists it falls with the root of their length, to an eighth of lists of one item."""
 _DEVIATIONS: Final = 2.0
 _SHIFTS: Final = 20
 _EXAMPLES: Final = 3
@@ -43,33 +45,26 @@ class Guard:
         """Guard the targets of `cases`."""
         self._window, self._dataset = window, dataset
         self._later: dict[int, list[int]] = {}
-        for user, items in zip(cases.users.tolist(), _rows(cases), strict=True):
+        for user, items in zip(cases.users.tolist(), _rows(cases.targets), strict=True):
             self._later.setdefault(user, []).extend(items)
-        keys = history_keys(cases.histories, dataset.item_keys).tolist()
-        self._after = dict(zip(keys, _rows(cases), strict=True))
+        self._after = _after(cases, dataset)
 
     def lists(self, lists: Lists, policy: LeakPolicy) -> tuple[Lists, list[Finding]]:
-        """The lists that may be heard, and what was found. `scrub` leaves out every list that names the next item or
+        """The lists that may be heard, and what was found. `scrub` leaves out every list that names what is held out or
         was chosen from candidates with it: taking out only the item would tell that it was one.
 
         Raises:
             DataError: there is a leak, and the policy is to refuse; or nothing is left.
         """
-        targets = self._next(lists)
+        about = self._about(lists)
         parts = {"lists": lists.items} | ({"candidate sets": lists.shown} if lists.shown else {})
-        hits = {
-            what: np.array([target in rows[at] for at, target in enumerate(targets)], dtype=bool)
-            for what, rows in parts.items()
-        }
-        known = np.array([target >= 0 for target in targets], dtype=bool)
-        findings = [
-            self._of_lists(lists.report.file, what, hits[what], known, rows.lengths)
-            for what, rows in parts.items()
-        ]
+        found = [self._of_lists(lists, what, rows, about) for what, rows in parts.items()]
+        findings = [finding for finding, _ in found]
         self._act(findings, policy)
         if policy != "scrub" or not any(one.leaks for one in findings):
             return lists, findings
-        left = np.flatnonzero(~np.logical_or.reduce([*hits.values()]))
+        naming = set[int]().union(*(rows for _, rows in found))
+        left = np.array([row for row in range(len(lists)) if row not in naming], dtype=np.int64)
         return lists.take(self._some(left, lists.report.file)), findings
 
     def texts(
@@ -86,9 +81,12 @@ class Guard:
         Raises:
             DataError: there is a leak, and the policy is to refuse; or scrubbing would not help.
         """
-        named = [items.namer.names(text) for text in texts.texts]
+        namer = items.namer
+        named = [namer.names(text) if namer else [] for text in texts.texts]
         later = [self._later.get(user, []) for user in texts.users.tolist()]
         finding = self._of_texts(texts, named, later, items.bags)
+        if namer is None:
+            finding = replace(finding, unseen=self._nameless())
         self._act([finding], policy)
         if policy != "scrub":
             return texts, [finding]
@@ -104,28 +102,62 @@ class Guard:
         ]
         return UserTexts(texts.users, texts.histories, clean, texts.report), [finding]
 
-    def _next(self, lists: Lists) -> list[int]:
-        """What came next for each list; -1 where nobody knows."""
-        if not len(lists) or lists.everybody:
-            return [-1] * len(lists)
+    def _about(self, lists: Lists) -> list[tuple[int, list[int]]]:
+        """Lists and what is held out of whom they are about, in the order in which it was taken; nothing where nobody
+        knows. A list about a history that several users have is there for each of them.
+        """
+        if lists.everybody or not len(lists):
+            return []
         if (lists.users >= 0).all():
-            return [self._later.get(user, [-1])[0] for user in lists.users.tolist()]
+            return [(row, self._held(user)) for row, user in enumerate(lists.users.tolist())]
         keys = history_keys(lists.histories, self._dataset.item_keys).tolist()
-        return [self._after.get(key, [-1])[0] for key in keys]
+        return [
+            (row, self._held(user, past))
+            for row, key in enumerate(keys)
+            for user, past in self._after.get(key, [])
+        ]
+
+    def _held(self, user: int, past: int = 0) -> list[int]:
+        """What is held out of a user, each item once, but for the first few."""
+        return list(dict.fromkeys(self._later.get(user, [])[past:]))
 
     def _of_lists(
-        self, file: str, what: str, hits: np.ndarray, known: np.ndarray, lengths: np.ndarray
-    ) -> Finding:
-        count, named = int(known.sum()), int(hits[known].sum())
-        chance = float(lengths[known].mean()) / self._dataset.num_items if count else 0.0
-        length = chance * self._dataset.num_items
-        share = min(max(PLAUSIBLE * min(1.0, (length / 10) ** 0.5), 2 * chance), 1.0)
-        expected = share * count
-        limit = expected + _DEVIATIONS * float(np.sqrt(expected * (1 - share)))
-        examples = tuple(f"list {row + 1}" for row in np.flatnonzero(hits)[:_EXAMPLES])
-        return Finding(
-            file, self._window, what, count, named, expected, named > limit, (), examples
+        self, lists: Lists, what: str, rows: Sequences, about: list[tuple[int, list[int]]]
+    ) -> tuple[Finding, set[int]]:
+        """What was found, and which lists name any of it."""
+        sets = [{*rows[row].tolist()} for row in range(len(rows))]
+        named = [[item in sets[row] for item in held] for row, held in about]
+        lengths = np.array([rows.lengths[row] for row, _ in about], dtype=np.int64)
+        found = hits(named, lengths, self._dataset.num_items)
+        naming = {row for (row, _), one in zip(about, named, strict=True) if any(one)}
+        counted = (found.checked, found.named, found.expected, found.leaks)
+        examples = tuple(f"list {row + 1}" for row in sorted(naming)[:_EXAMPLES])
+        finding = Finding(
+            lists.report.file,
+            self._window,
+            what,
+            *counted,
+            places=found.places,
+            examples=examples,
+            unseen=self._unseen(lists.everybody, what, found.checked),
         )
+        return finding, naming
+
+    def _nameless(self) -> str:
+        return (
+            f"names of what is held out for {self._window} were not looked for in texts, as the catalogue has no column"
+            " of titles (`users.title` says which it is)"
+        )
+
+    def _unseen(self, everybody: bool, what: str, checked: int) -> str:
+        if everybody:
+            return (
+                f"{what} are about everybody: whether they know what is held out for {self._window}"
+                " was not looked for"
+            )
+        if checked:
+            return ""
+        return f"nothing is held out for {self._window} of anybody whom {what} are about"
 
     def _of_texts(
         self,
@@ -159,7 +191,7 @@ class Guard:
             expected,
             leaks,
             tuple(words),
-            examples,
+            examples=examples,
         )
 
     def _act(self, findings: list[Finding], policy: LeakPolicy) -> None:
@@ -181,8 +213,21 @@ class Guard:
         return rows
 
 
-def _rows(cases: Cases) -> list[list[int]]:
-    return [cases.targets[row].tolist() for row in range(len(cases))]
+def _after(cases: Cases, dataset: Dataset) -> dict[int, list[tuple[int, int]]]:
+    """By the key of a history: who has it, and how many of their held-out items are in it already."""
+    found: dict[int, list[tuple[int, int]]] = {}
+    told: Counter[int] = Counter()
+    keys = history_keys(cases.histories, dataset.item_keys).tolist()
+    for key, user, count in zip(
+        keys, cases.users.tolist(), cases.targets.lengths.tolist(), strict=True
+    ):
+        found.setdefault(key, []).append((user, told[user]))
+        told[user] += count
+    return found
+
+
+def _rows(of: Sequences) -> list[list[int]]:
+    return [of[row].tolist() for row in range(len(of))]
 
 
 def _by_chance(names: list[set[int]], held: list[set[int]], histories: list[set[int]]) -> float:

@@ -108,6 +108,8 @@ class TextsAboutUsers(AboutUsers):
     text: str = "text"
     """The field with the text, or with a list of words."""
     user_id: str | None = "user_id"
+    title: str | None = Field(default=None, exclude_if=lambda given: given is None)
+    """The catalogue's column with the titles that are looked for in the texts; `title` or `name` when not given."""
 
 
 class TextsAboutItems(ToldFile):

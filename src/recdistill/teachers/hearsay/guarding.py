@@ -40,14 +40,19 @@ def guarded_lists(
 
 
 def guarded_texts(
-    texts: UserTexts, policy: LeakPolicy, dataset: Dataset, run: RunOptions
+    texts: UserTexts,
+    policy: LeakPolicy,
+    dataset: Dataset,
+    run: RunOptions,
+    title: str | None = None,
 ) -> tuple[UserTexts, dict[str, Any]]:
-    """The texts that may be heard, and the notes of a teacher that hears them.
+    """The texts that may be heard, and the notes of a teacher that hears them; `title` is the catalogue's column of the
+    names that are looked for.
 
     Raises:
         DataError: they know what is held out, and the policy is to refuse.
     """
-    report, found, items = texts.report, list[Finding](), ItemWords(dataset)
+    report, found, items = texts.report, list[Finding](), ItemWords(dataset, title)
     _tell(run, report.lines())
     for guard in guards(dataset, run):
         texts, findings = guard.texts(texts, items, policy)
@@ -57,11 +62,11 @@ def guarded_texts(
 
 def _notes(report: JoinReport, found: list[Finding], run: RunOptions) -> dict[str, Any]:
     _tell(run, map(str, found))
-    leaking = [one for one in found if one.leaks]
+    remarkable = [one for one in found if one.leaks or one.unseen]
     return {
         "join": report.facts(),
         "leaks": [one.facts() for one in found],
-        "remarks": [*report.sentences(), *map(str, leaking)],
+        "remarks": [*report.sentences(), *map(str, remarkable)],
     }
 
 

@@ -101,6 +101,7 @@ def vectors_of_texts(
     Raises:
         DataError: the texts cannot be joined, or know what is held out, and the policy is to refuse.
     """
-    texts, notes = guarded_texts(join_user_texts(file, dataset), policy, dataset, run)
+    joined = join_user_texts(file, dataset)
+    texts, notes = guarded_texts(joined, policy, dataset, run, file.title)
     vectors = standards.applied(source.encoded(texts.texts, run)).astype(np.float32)
     return Users(texts.histories, vectors, notes)
