@@ -26,7 +26,7 @@ FLOORS = [
     {"distill"},
     {"evaluation"},
     {"bundle"},
-    {"config"},
+    {"config", "serving"},
     {"pipeline"},
     {"cli"},
 ]
@@ -130,7 +130,7 @@ def test_only_preparation_and_the_holdout_know_where_the_test_lies() -> None:
     assert users == {"layout", "preparation", "holdout"}
 
 
-TORCHLESS = {"errors", "files", "settings", "progress", "data", "asking", "signals"}
+TORCHLESS = {"errors", "files", "settings", "progress", "data", "asking", "signals", "serving"}
 
 
 def _torchless_modules() -> set[str]:

@@ -16,8 +16,8 @@ from recdistill.errors import StorageError
 
 
 @contextmanager
-def atomic_path(path: Path) -> Generator[Path, None, None]:
-    """Give a temporary path beside `path`; move it into place only if the block succeeds.
+def atomic_path(path: Path, mode: int = 0o644) -> Generator[Path, None, None]:
+    """Give a temporary path beside `path`; move it into place, with permissions `mode`, only if the block succeeds.
 
     A reader sees the old file or the new one, never a part; an error or a kill leaves the old one
     as it was. The file and then its directory are flushed to disk before and after the rename.
@@ -33,7 +33,7 @@ def atomic_path(path: Path) -> Generator[Path, None, None]:
         try:
             yield temporary
             _flush(temporary)
-            temporary.chmod(0o644)
+            temporary.chmod(mode)
             temporary.replace(path)
             _flush(path.parent)
         finally:

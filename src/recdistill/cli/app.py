@@ -11,6 +11,7 @@ from pathlib import Path
 import typer
 
 from recdistill import __version__
+<<<<<<< HEAD
 from recdistill.cli import (
     comparison,
     configuration,
@@ -20,6 +21,9 @@ from recdistill.cli import (
     stages,
     teachers,
 )
+=======
+from recdistill.cli import comparison, configuration, data, recommendation, serve, stages, teachers
+>>>>>>> 38755d4 (Serving: recommendations, similar items, events and users over HTTP; deny by default, typed, counted, and without a raw id inside)
 from recdistill.errors import RecDistillError, StorageError
 
 INTERRUPTED = 130
@@ -44,6 +48,7 @@ stages.register(app)
 teachers.register(app)
 comparison.register(app)
 recommendation.register(app)
+serve.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(configuration.app, name="config")
 app.add_typer(ledger.app, name="ledger")

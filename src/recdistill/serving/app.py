@@ -1,0 +1,66 @@
+"""The application: parts put together, nothing else."""
+
+from __future__ import annotations
+
+from recdistill.progress import Stream
+from recdistill.serving.gate import Gate
+from recdistill.serving.histories.opening import Store
+from recdistill.serving.journal import Journal
+from recdistill.serving.keeping import Keeping
+from recdistill.serving.keys import KeyRing
+from recdistill.serving.limits import Limits
+from recdistill.serving.metrics import Metrics
+from recdistill.serving.observing import Observed
+from recdistill.serving.operations import Operation
+from recdistill.serving.pace import Pace
+from recdistill.serving.recommending import Recommending
+from recdistill.serving.router import Router
+from recdistill.serving.shelf import Shelf
+from recdistill.serving.status import Status
+from recdistill.serving.wire import App, Receive, Scope, Send
+from recdistill.serving.work import Work
+
+
+class Application:
+    """An ASGI application over a student."""
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        keys: KeyRing,
+        limits: Limits | None = None,
+        store: Store | None = None,
+        journal: Stream | None = None,
+    ) -> None:
+        """Without a `store` there are no operations about users; without a `journal` nothing is written."""
+        limits = limits or Limits()
+        # Two queues: a disk that hangs keeps nobody waiting who sends their history along.
+        self._answers, self._disk = Work(limits.waiting), Work(limits.waiting)
+        self._store = store
+        self.metrics = Metrics(lambda: self._answers.under_way + self._disk.under_way)
+        self.metrics.began(shelf.student)
+        self.operations = self._table(shelf, limits)
+        inner = Gate(Router(self.operations, limits), keys, Pace(limits.rate, limits.burst))
+        self._app: App = Observed(inner, self.metrics, Journal(journal))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        await self._app(scope, receive, send)
+
+    def close(self) -> None:
+        """Finish what is being computed, and let go of threads and files."""
+        self._answers.close()
+        self._disk.close()
+        if self._store:
+            self._store.histories.close()
+
+    def _table(self, shelf: Shelf, limits: Limits) -> tuple[Operation, ...]:
+        store = self._store
+        keeping = None
+        if store:
+            keeping = Keeping(store.histories, store.pseudonyms, self._disk, limits.patience)
+        recommending = Recommending(shelf, self._answers, keeping, self.metrics)
+        kept = keeping.operations() if keeping else []
+        return Status(shelf).describing(
+            [*recommending.operations(), *kept, *self.metrics.operations()]
+        )

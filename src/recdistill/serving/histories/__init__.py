@@ -1,0 +1,1 @@
+"""What users did, kept by pseudonym."""

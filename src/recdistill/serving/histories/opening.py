@@ -1,0 +1,46 @@
+"""From what the command line says to a store."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from recdistill.errors import ConfigError
+from recdistill.serving.histories.contract import Histories
+from recdistill.serving.histories.sqlite import SqliteHistories
+from recdistill.serving.pseudonyms import Pseudonyms, pseudonyms_from
+
+NONE = "none"
+_FILE = "histories.sqlite"
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where histories are kept, and under which names."""
+
+    histories: Histories
+    pseudonyms: Pseudonyms
+
+
+def open_store(where: str | None, key_file: Path | None = None) -> Store | None:
+    """The store that `where` names: a file (SQLite; without a name, one in the user's data folder), or `none`.
+
+    The key of the pseudonyms never lies beside what it hides: without a `key_file` it is kept with the user's settings.
+
+    Raises:
+        ConfigError: the key does not fit the store, or lies in its folder.
+        StorageError: the store cannot be opened.
+    """
+    if where == NONE:
+        return None
+    path = Path(where) if where else platformdirs.user_data_path("recdistill") / _FILE
+    key_file = key_file or platformdirs.user_config_path("recdistill") / "pseudonym.key"
+    if key_file.absolute().parent == path.absolute().parent:
+        raise ConfigError(
+            f"The pseudonym key {key_file} would lie beside the histories that it hides.",
+            "Keep it in another folder, where copies of the store do not take it along.",
+        )
+    pseudonyms = pseudonyms_from(key_file)
+    return Store(SqliteHistories(path, pseudonyms.identity), pseudonyms)

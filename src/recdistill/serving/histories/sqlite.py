@@ -1,0 +1,151 @@
+"""Histories in one SQLite file: what is acknowledged is on the disk."""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from importlib.resources import files
+from pathlib import Path
+
+from recdistill.errors import ConfigError, StorageError
+from recdistill.serving.histories.contract import Event, EventConflictError
+
+_VERSION = 1
+_PATIENCE = 5.0
+"""Seconds to wait while another process writes."""
+
+
+class SqliteHistories:
+    """A file in write-ahead mode, with every commit flushed before it returns. Several processes may share it."""
+
+    def __init__(self, path: Path, pseudonyms: str) -> None:
+        """`pseudonyms` names the key with which users are hashed (`Pseudonyms.identity`).
+
+        Raises:
+            StorageError: the file cannot be opened, or was written by a newer version.
+            ConfigError: its users are hashed with another key: nobody would be found again.
+        """
+        self.path = path
+        with self._refusals_named():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch(mode=0o600)
+            self._writer, self._reader = _Connection(path), _Connection(path)
+            self._prepare(pseudonyms)
+
+    def append(self, events: Sequence[Event]) -> int:
+        """See `Histories`."""
+        with self._refusals_named(), self._writer.changing() as db:
+            return sum(_insert(db, place, event) for place, event in enumerate(events))
+
+    def latest(self, user: bytes, number: int) -> list[str]:
+        """See `Histories`."""
+        query = "SELECT item FROM events WHERE user = ? ORDER BY at DESC, place DESC LIMIT ?"
+        with self._refusals_named(), self._reader.reading() as db:
+            return [item for (item,) in db.execute(query, (user, number))][::-1]
+
+    def export(self, user: bytes) -> list[Event]:
+        """See `Histories`."""
+        query = "SELECT id, user, item, at FROM events WHERE user = ? ORDER BY at, place"
+        with self._refusals_named(), self._reader.reading() as db:
+            return [Event(*row) for row in db.execute(query, (user,))]
+
+    def forget(self, user: bytes) -> int:
+        """See `Histories`. Freed pages are overwritten, and the log is emptied into the file."""
+        with self._refusals_named():
+            with self._writer.changing() as db:
+                forgotten = db.execute("DELETE FROM events WHERE user = ?", (user,)).rowcount
+            with self._writer.reading() as db:
+                busy, _, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            if busy:
+                raise StorageError(
+                    f"{self.path} is in use; its log still holds what was forgotten."
+                )
+        return forgotten
+
+    def close(self) -> None:
+        """See `Histories`."""
+        self._writer.close()
+        self._reader.close()
+
+    def _prepare(self, pseudonyms: str) -> None:
+        with self._writer.changing() as db:
+            version = db.execute("PRAGMA user_version").fetchone()[0]
+            if version > _VERSION:
+                raise StorageError(f"{self.path} was written by a newer version.", "Update it.")
+            if not version:
+                _make(db, pseudonyms)
+            (known,) = db.execute("SELECT value FROM facts WHERE name = 'pseudonyms'").fetchone()
+        if known != pseudonyms:
+            raise ConfigError(
+                f"The users in {self.path} are hashed with another key than this one.",
+                "Bring back that key, or begin with another file.",
+            )
+
+    @contextmanager
+    def _refusals_named(self) -> Generator[None, None, None]:
+        try:
+            yield
+        except (sqlite3.Error, OSError) as error:
+            raise StorageError(
+                f"The histories in {self.path} cannot be used: {error}.",
+                "Nothing was changed. Free some space, or name another file.",
+            ) from error
+
+
+class _Connection:
+    """A connection that threads take turns at."""
+
+    def __init__(self, path: Path) -> None:
+        self._turn = threading.Lock()
+        self._db = sqlite3.connect(
+            path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
+        )
+        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
+            self._db.execute(f"PRAGMA {pragma}").fetchall()
+        self.close = self._db.close
+
+    @contextmanager
+    def reading(self) -> Generator[sqlite3.Connection, None, None]:
+        with self._turn:
+            yield self._db
+
+    @contextmanager
+    def changing(self) -> Generator[sqlite3.Connection, None, None]:
+        """All of the block is on the disk when it ends, or nothing of it happened."""
+        with self._turn:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+
+def _insert(db: sqlite3.Connection, place: int, event: Event) -> int:
+    """1 if the event is new, 0 if it is known."""
+    new = db.execute(
+        "INSERT INTO events (id, user, item, at) VALUES (?, ?, ?, ?) ON CONFLICT (id) DO NOTHING",
+        event,
+    ).rowcount
+    if not new:
+        known = db.execute("SELECT user, item FROM events WHERE id = ?", (event.id,)).fetchone()
+        if tuple(known) != (event.user, event.item):
+            raise EventConflictError(place)
+    return new
+
+
+def _make(db: sqlite3.Connection, pseudonyms: str) -> None:
+    # Statement by statement: `executescript` would commit what it finds open.
+    text = files("recdistill.serving.histories").joinpath("schema.sql").read_text("utf-8")
+    statement = ""
+    for line in text.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            db.execute(statement)
+            statement = ""
+    db.execute("INSERT INTO facts VALUES ('pseudonyms', ?)", (pseudonyms,))
+    db.execute(f"PRAGMA user_version = {_VERSION}")

@@ -1,0 +1,115 @@
+"""Operations on what users did: kept by pseudonym, shown and forgotten on request."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from recdistill.errors import StorageError
+from recdistill.serving.histories.contract import Event, EventConflictError, Histories
+from recdistill.serving.keeping_messages import (
+    Acknowledged,
+    EventsRequest,
+    Forgotten,
+    KeptEvent,
+    SentEvent,
+    UserHistory,
+)
+from recdistill.serving.operations import Call, Operation
+from recdistill.serving.problems import ProblemError, from_error, problem
+from recdistill.serving.pseudonyms import Pseudonyms
+from recdistill.serving.work import Work
+
+Result = TypeVar("Result")
+
+
+class Keeping:
+    """The door to the store: ids go in as pseudonyms, and raw ones no further than here."""
+
+    def __init__(
+        self, histories: Histories, pseudonyms: Pseudonyms, work: Work, patience: float
+    ) -> None:
+        """`patience`: seconds that reading a history may take."""
+        self._histories, self._pseudonyms, self._work = histories, pseudonyms, work
+        self._patience = patience
+
+    async def append(self, call: Call) -> Acknowledged:
+        """Acknowledge events, once they are durable."""
+        request: EventsRequest = call.body
+        now = time.time()
+        events = [self._hidden(event, now) for event in request.events]
+        try:
+            new = await self._stored(lambda: self._histories.append(events))
+        except EventConflictError as conflict:
+            raise problem("event-conflict", field=f"$.events[{conflict.place}].id") from None
+        return Acknowledged(len(events), new)
+
+    async def latest(self, user: str, number: int) -> list[str] | None:
+        """The latest items of a user, oldest first; `None` where the store cannot tell, or not in time."""
+        pseudonym = self._pseudonyms.user(user)
+        try:
+            async with asyncio.timeout(self._patience):
+                return await self._stored(lambda: self._histories.latest(pseudonym, number))
+        except (ProblemError, TimeoutError):
+            return None
+
+    async def export(self, call: Call) -> UserHistory:
+        """All that is kept of a user."""
+        pseudonym = self._pseudonyms.user(call.name)
+        events = await self._stored(lambda: self._histories.export(pseudonym))
+        return UserHistory([KeptEvent(event.item, event.at) for event in events])
+
+    async def forget(self, call: Call) -> Forgotten:
+        """Remove a user."""
+        pseudonym = self._pseudonyms.user(call.name)
+        return Forgotten(await self._stored(lambda: self._histories.forget(pseudonym)))
+
+    def _hidden(self, event: SentEvent, now: float) -> Event:
+        hide = self._pseudonyms
+        at = now if event.at is None else event.at
+        return Event(hide.event(event.id), hide.user(event.user), str(event.item), at)
+
+    async def _stored(self, work: Callable[[], Result]) -> Result:
+        try:
+            return await self._work.run(work)
+        except StorageError as error:
+            raise from_error(error) from error
+
+    def operations(self) -> list[Operation]:
+        """The part of the table that these are."""
+        return [
+            Operation(
+                method="POST",
+                path="/v1/events",
+                access="events",
+                summary="Remember what users did. Acknowledged events are durable; each id counts once.",
+                handler=self.append,
+                takes=EventsRequest,
+                gives=Acknowledged,
+                asked=EventsRequest([SentEvent("order-7-1", "ann", "50", 1.7e9)]),
+                said=Acknowledged(1, 1),
+                problems=("event-conflict", "storage"),
+            ),
+            Operation(
+                method="GET",
+                path="/v1/users/{user}",
+                access="admin",
+                summary="All that is kept of a user.",
+                handler=self.export,
+                gives=UserHistory,
+                said=UserHistory([KeptEvent("50", 1.7e9)]),
+                problems=("storage",),
+            ),
+            Operation(
+                method="DELETE",
+                path="/v1/users/{user}",
+                access="admin",
+                summary="Forget a user.",
+                handler=self.forget,
+                gives=Forgotten,
+                said=Forgotten(1),
+                problems=("storage",),
+            ),
+        ]

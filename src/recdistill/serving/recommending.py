@@ -1,0 +1,123 @@
+"""Operations that ask the student."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import msgspec
+
+from recdistill.errors import RecDistillError
+from recdistill.serving.keeping import Keeping
+from recdistill.serving.messages import (
+    LONGEST_HISTORY,
+    BatchRecommendations,
+    BatchRequest,
+    Recommendations,
+    Recommended,
+    RecommendRequest,
+    SimilarRequest,
+)
+from recdistill.serving.metrics import Metrics
+from recdistill.serving.operations import Call, Operation
+from recdistill.serving.problems import from_error, problem
+from recdistill.serving.shelf import Shelf
+from recdistill.serving.work import Work
+
+Result = TypeVar("Result")
+_JEDI = Recommended("181", 9.25, "Return of the Jedi (1983)")
+_LIST = Recommendations([_JEDI, Recommended("172", 8.5, "The Empire Strikes Back (1980)")], "3f1c")
+_ASKED = RecommendRequest(history=["50", "1"], k=2)
+
+
+class Recommending:
+    """Lists for histories, and neighbours of items."""
+
+    def __init__(self, shelf: Shelf, work: Work, keeping: Keeping | None, metrics: Metrics) -> None:
+        self._shelf, self._work, self._keeping, self._metrics = shelf, work, keeping, metrics
+
+    async def recommend(self, call: Call) -> Recommendations:
+        """A list for one history."""
+        return (await self._lists([call.body], ["$"]))[0]
+
+    async def recommend_many(self, call: Call) -> BatchRecommendations:
+        """A list for each of several histories."""
+        requests: list[RecommendRequest] = call.body.requests
+        places = [f"$.requests[{place}]" for place in range(len(requests))]
+        return BatchRecommendations(await self._lists(requests, places))
+
+    async def similar(self, call: Call) -> Recommendations:
+        """The neighbours of an item."""
+        student, request = self._shelf.student, call.body
+        return await self._computed(lambda: student.similar(request))
+
+    async def _lists(
+        self, requests: Sequence[RecommendRequest], places: Sequence[str]
+    ) -> list[Recommendations]:
+        whole = [await self._whole(*pair) for pair in zip(requests, places, strict=True)]
+        student = self._shelf.student  # one for the whole answer, whatever is promoted meanwhile
+        found = await self._computed(lambda: student.recommend([request for request, _ in whole]))
+        lists = [
+            msgspec.structs.replace(told, degraded=True) if degraded else told
+            for told, (_, degraded) in zip(found, whole, strict=True)
+        ]
+        self._metrics.gave(lists)
+        return lists
+
+    async def _whole(self, request: RecommendRequest, where: str) -> tuple[RecommendRequest, bool]:
+        """The request with its history, and whether that could not be had."""
+        if (request.history is None) == (request.user is None):
+            raise problem("invalid", "Either history or user.", "[] is somebody new.", where)
+        if request.user is None:
+            return request, False
+        if self._keeping is None:
+            raise problem("invalid", "This server keeps no histories.", field=f"{where}.user")
+        history = await self._keeping.latest(request.user, LONGEST_HISTORY)
+        return msgspec.structs.replace(request, history=history or []), history is None
+
+    async def _computed(self, work: Callable[[], Result]) -> Result:
+        try:
+            return await self._work.run(work)
+        except RecDistillError as error:
+            raise from_error(error) from error
+
+    def operations(self) -> list[Operation]:
+        """The part of the table that these are."""
+        return [
+            Operation(
+                method="POST",
+                path="/v1/recommend",
+                access="recommend",
+                summary="The best items for a history.",
+                handler=self.recommend,
+                takes=RecommendRequest,
+                gives=Recommendations,
+                asked=_ASKED,
+                said=_LIST,
+                problems=("unknown-item",),
+            ),
+            Operation(
+                method="POST",
+                path="/v1/recommend/batch",
+                access="recommend",
+                summary="The best items for each of several histories.",
+                handler=self.recommend_many,
+                takes=BatchRequest,
+                gives=BatchRecommendations,
+                asked=BatchRequest([_ASKED]),
+                said=BatchRecommendations([_LIST]),
+                problems=("unknown-item",),
+            ),
+            Operation(
+                method="POST",
+                path="/v1/similar",
+                access="recommend",
+                summary="The items that are most like one.",
+                handler=self.similar,
+                takes=SimilarRequest,
+                gives=Recommendations,
+                asked=SimilarRequest("172", 1),
+                said=Recommendations([_JEDI], "3f1c"),
+                problems=("unknown-item",),
+            ),
+        ]

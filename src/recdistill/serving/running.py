@@ -1,0 +1,82 @@
+"""From a configuration to a process that answers."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from recdistill.errors import ConfigError, MissingExtraError
+from recdistill.serving.configuration import ServerConfig
+
+if TYPE_CHECKING:
+    import uvicorn
+
+    from recdistill.serving.app import Application
+
+
+def bound(config: ServerConfig) -> socket.socket:
+    """A socket that listens where the configuration says.
+
+    Raises:
+        ConfigError: the address is taken, or not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((config.host, config.port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"Cannot listen on {config.host}, port {config.port}: {error.strerror}.",
+            "Choose another with --port.",
+        ) from None
+    listener.listen(512)  # who comes before the server turns waits, rather than being refused
+    return listener
+
+
+def address(config: ServerConfig, listener: socket.socket) -> str:
+    """What to type into a client."""
+    host, port = listener.getsockname()[:2]
+    return f"{'https' if config.certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def run(
+    app: Application, config: ServerConfig, listener: socket.socket, began: Callable[[], None]
+) -> None:
+    """Answer until SIGTERM or SIGINT; requests under way are finished first.
+
+    Raises:
+        MissingExtraError: the web server is not installed.
+    """
+    server = web_server(app, config)
+    began()
+    try:
+        server.run(sockets=[listener])
+    finally:
+        app.close()
+
+
+def web_server(app: Application, config: ServerConfig) -> uvicorn.Server:
+    """Uvicorn, told to trust nothing and to write nothing about anybody."""
+    try:
+        import uvicorn
+    except ImportError:
+        raise MissingExtraError("Serving a bundle", "serve") from None
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            access_log=False,  # its lines hold addresses, and with them ids of users
+            log_level="warning",
+            lifespan="off",
+            ws="none",
+            proxy_headers=False,
+            server_header=False,
+            limit_concurrency=config.limits.connections,
+            timeout_keep_alive=30,
+            timeout_graceful_shutdown=config.limits.farewell,
+            ssl_certfile=config.certificate,
+            ssl_keyfile=config.certificate_key,
+        )
+    )

@@ -1,0 +1,62 @@
+"""A student with random weights behind the application, in memory and on a socket."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from served import Client
+
+from recdistill.data.dataset import Dataset
+from recdistill.serving.answering import Student, open_student
+from recdistill.serving.app import Application
+from recdistill.serving.histories.opening import Store, open_store
+from recdistill.serving.keys import SCOPES, KeyRing, make_key
+from recdistill.serving.limits import Limits
+from recdistill.serving.shelf import Shelf
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(tiny_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Forty films; read-only."""
+    from recdistill.bundle.export import export
+    from recdistill.models.sasrec import SASRec
+
+    model = SASRec.for_dataset(tiny_dataset, width=16, heads=2, blocks=1, history=8, seed=3)
+    folder = tmp_path_factory.mktemp("served") / "bundle"
+    export(model, tiny_dataset, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def student(bundle_folder: Path) -> Student:
+    return open_student(bundle_folder)
+
+
+@pytest.fixture
+def serve(student: Student) -> Iterator[Callable[..., Client]]:
+    """`serve(scopes=SCOPES, store=None, journal=None, **limits)`: a client with a key of these scopes, in memory."""
+    clients: list[Client] = []
+
+    def make(scopes=SCOPES, store=None, journal=None, **limits) -> Client:
+        key, token = make_key(scopes)
+        patient = Limits(**{"deadline": 30.0, "patience": 20.0, **limits})
+        app = Application(Shelf(student), KeyRing([key]), patient, store, journal)
+        clients.append(Client(app, token))
+        return clients[-1]
+
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return open_store(str(tmp_path / "data" / "histories.sqlite"), tmp_path / "secrets" / "key")
+
+
+@pytest.fixture
+def client(serve: Callable[..., Client], store: Store) -> Client:
+    """May do everything."""
+    return serve(store=store)

@@ -1,0 +1,176 @@
+"""Stores of histories: durable, exactly once, forgetting for good."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import given
+
+from recdistill.errors import ConfigError, StorageError
+from recdistill.serving.histories.contract import Event, EventConflictError
+from recdistill.serving.histories.opening import open_store
+from recdistill.serving.histories.sqlite import SqliteHistories
+from recdistill.serving.pseudonyms import VARIABLE, Pseudonyms, pseudonyms_from
+
+ANN, BOB = b"a" * 16, b"b" * 16
+APPENDER = Path(__file__).parents[1] / "support" / "appender.py"
+
+
+@pytest.fixture
+def histories(tmp_path):
+    opened = SqliteHistories(tmp_path / "histories.sqlite", "key")
+    yield opened
+    opened.close()
+
+
+def event(number: int, user: bytes = ANN, item: str = "x", at: float = 0.0) -> Event:
+    return Event(number.to_bytes(16, "big"), user, item, at)
+
+
+sent = st.lists(
+    st.tuples(st.integers(0, 30), st.sampled_from([ANN, BOB]), st.integers(0, 3)), max_size=8
+)
+
+
+@given(st.lists(sent, max_size=8))
+def test_a_store_is_a_dictionary_by_id(tmp_path_factory, calls) -> None:
+    """Against a plain dictionary: all or nothing, each id once, order by time and then by arrival."""
+    histories = SqliteHistories(tmp_path_factory.mktemp("model") / "h.sqlite", "key")
+    kept: dict[bytes, Event] = {}
+    for call in calls:
+        events = [event(n, user, f"i{n % 5}", float(at)) for n, user, at in call]
+        after, conflict = dict(kept), False
+        for one in events:
+            known = after.setdefault(one.id, one)
+            conflict |= (known.user, known.item) != (one.user, one.item)
+        if conflict:
+            with pytest.raises(EventConflictError):
+                histories.append(events)
+            continue
+        assert histories.append(events) == len(after) - len(kept)
+        kept = after
+    for user in (ANN, BOB):
+        # sorted() is stable, and a dictionary remembers the order of arrival.
+        mine = sorted((one for one in kept.values() if one.user == user), key=lambda one: one.at)
+        assert histories.export(user) == mine
+        assert histories.latest(user, 3) == [one.item for one in mine][-3:]
+    histories.close()
+
+
+def test_a_conflict_keeps_nothing_and_says_which(histories) -> None:
+    histories.append([event(1)])
+    with pytest.raises(EventConflictError) as refused:
+        histories.append([event(2), event(1, item="y"), event(3)])
+    assert refused.value.place == 1
+    assert histories.export(ANN) == [event(1)]
+
+
+def test_what_is_forgotten_is_in_no_file(histories, tmp_path) -> None:
+    histories.append([event(n, ANN, f"secret-item-{n}") for n in range(300)])
+    histories.append([event(n, BOB, "kept") for n in range(300, 320)])
+    files = list(tmp_path.iterdir())
+    assert any(b"secret-item" in file.read_bytes() for file in files)
+    assert histories.forget(ANN) == 300
+    assert histories.forget(ANN) == 0
+    for file in tmp_path.iterdir():
+        assert b"secret-item" not in file.read_bytes()
+        assert ANN not in file.read_bytes()
+    assert len(histories.export(BOB)) == 20
+
+
+def test_two_processes_share_a_file(histories, tmp_path) -> None:
+    other = SqliteHistories(tmp_path / "histories.sqlite", "key")
+    assert histories.append([event(1)]) == 1
+    assert other.append([event(1), event(2)]) == 1
+    assert histories.latest(ANN, 10) == ["x", "x"]
+    other.close()
+
+
+def test_another_key_and_another_version_are_refused(histories, tmp_path) -> None:
+    path = tmp_path / "histories.sqlite"
+    with pytest.raises(ConfigError, match="another key"):
+        SqliteHistories(path, "other")
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+    with pytest.raises(StorageError, match="newer"):
+        SqliteHistories(path, "key")
+    damaged = tmp_path / "damaged.sqlite"
+    damaged.write_bytes(b"no database at all" * 100)
+    with pytest.raises(StorageError, match="cannot be used"):
+        SqliteHistories(damaged, "key")
+
+
+def kill_while_appending(path: Path, kills: int) -> tuple[set[int], int]:
+    """Start an appender, kill it, again and again: the numbers it said were kept, and how many lives did something."""
+    draw, acknowledged, lives = random.Random(0), set[int](), 0
+    for _ in range(kills):
+        command = [sys.executable, str(APPENDER), str(path), str(max(acknowledged, default=0))]
+        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        first = process.stdout.readline()  # it is at work
+        time.sleep(draw.uniform(0.0, 0.03))
+        process.kill()
+        rest, _ = process.communicate()
+        told = [int(line) for line in (first + rest).split(b"\n")[:-1]]
+        acknowledged |= set(told)
+        lives += bool(told)
+    return acknowledged, lives
+
+
+def kept_numbers(path: Path) -> list[int]:
+    histories = SqliteHistories(path, "key")
+    found = [int.from_bytes(one.id, "big") for one in histories.export(ANN)]
+    histories.close()
+    return found
+
+
+@pytest.mark.parametrize("kills", [6, pytest.param(200, marks=pytest.mark.slow)])
+def test_whatever_is_killed_acknowledged_events_are_there_exactly_once(tmp_path, kills) -> None:
+    path = tmp_path / "histories.sqlite"
+    acknowledged, lives = kill_while_appending(path, kills)
+    kept = kept_numbers(path)
+    assert lives == kills
+    assert len(acknowledged) >= kills
+    assert acknowledged <= set(kept)
+    assert len(kept) == len(set(kept))
+
+
+def test_pseudonyms_are_hmac_by_the_book() -> None:
+    import hashlib
+    import hmac
+
+    key = bytes(range(32))
+    expected = hmac.new(key, b"user\0" + "Ann Ö".encode(), hashlib.sha256).digest()[:16]
+    hidden = Pseudonyms(key)
+    assert hidden.user("Ann Ö") == expected
+    assert hidden.event("Ann Ö") != expected
+    assert Pseudonyms(key[::-1]).user("Ann Ö") != expected
+    assert Pseudonyms(key[::-1]).identity != hidden.identity
+    with pytest.raises(ConfigError, match="needs 32"):
+        Pseudonyms(b"short")
+
+
+def test_the_key_is_made_once_and_guarded(tmp_path, monkeypatch) -> None:
+    path = tmp_path / "key"
+    made = pseudonyms_from(path)
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert pseudonyms_from(path).identity == made.identity
+    path.chmod(0o640)
+    with pytest.raises(ConfigError, match="Others than its owner"):
+        pseudonyms_from(path)
+    path.chmod(0o600)
+    path.write_text("no hex")
+    with pytest.raises(ConfigError, match="hexadecimal"):
+        pseudonyms_from(path)
+    monkeypatch.setenv(VARIABLE, "0f" * 32)
+    assert pseudonyms_from(path).identity == Pseudonyms(b"\x0f" * 32).identity
+    assert open_store("none") is None
+    with pytest.raises(ConfigError, match="beside"):
+        open_store(str(tmp_path / "h.sqlite"), path)
