@@ -11,19 +11,16 @@ from pathlib import Path
 import typer
 
 from recdistill import __version__
-<<<<<<< HEAD
 from recdistill.cli import (
     comparison,
     configuration,
     data,
     ledger,
     recommendation,
+    serve,
     stages,
     teachers,
 )
-=======
-from recdistill.cli import comparison, configuration, data, recommendation, serve, stages, teachers
->>>>>>> 38755d4 (Serving: recommendations, similar items, events and users over HTTP; deny by default, typed, counted, and without a raw id inside)
 from recdistill.errors import RecDistillError, StorageError
 
 INTERRUPTED = 130
