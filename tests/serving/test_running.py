@@ -34,9 +34,10 @@ def process(bundle_folder, tmp_path):
 
 
 def test_a_server_answers_and_stops_when_told(process, student) -> None:
-    said = process.stderr.readline()
+    lines = iter(process.stderr.readline, "")
+    said = next(line for line in lines if line.startswith("Serving"))
     port = int(re.search(r"http://127\.0\.0\.1:(\d+)", said).group(1))
-    token = process.stderr.readline().split()[-1]
+    token = next(lines).split()[-1]
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     headers = {"authorization": f"Bearer {token}", "content-type": "application/json"}
     connection.request("POST", "/v1/recommend", json.dumps({"history": ["i0001"]}), headers)

@@ -134,7 +134,8 @@ def test_the_journal_tells_what_was_done(serve) -> None:
     client = serve(journal=journal)
     answer = client.post("/v1/recommend", {"history": ["i0001"]})
     client.post("/v1/recommend", {"k": 0})
-    good, bad = map(json.loads, journal.getvalue().splitlines())
+    begun, good, bad = map(json.loads, journal.getvalue().splitlines())
+    assert begun["what"] == "bundle"
     assert good["request"] == answer.headers["x-request-id"]
     assert (good["operation"], good["status"]) == ("post_v1_recommend", 200)
     assert good["key"] == client.token.split("_")[1]
@@ -154,7 +155,7 @@ def test_a_failure_is_written_without_its_words(serve, monkeypatch) -> None:
     answer = client.post("/v1/recommend", {"history": []})
     assert answer.status_code == 500
     assert "canary" not in answer.text + journal.getvalue()
-    told = json.loads(journal.getvalue().splitlines()[0])
+    told = json.loads(journal.getvalue().splitlines()[1])
     assert told["error"] == "ValueError"
     assert any("fail" in place for place in told["at"])
 

@@ -30,10 +30,25 @@ def register(app: typer.Typer) -> None:
         ),
     )(serve)
     app.add_typer(keys, name="keys")
+    app.command(
+        "promote",
+        help=(
+            "Choose which of a folder's bundles answers; servers of that folder take it over.\n\n"
+            "Example: `recdistill promote bundles 2026-11-21`"
+        ),
+    )(promote)
+    app.command(
+        "rollback",
+        help=(
+            "Go back to the bundle that was current before.\n\nExample: `recdistill rollback bundles`"
+        ),
+    )(rollback)
 
 
 def serve(
-    bundle: Annotated[Path, typer.Argument(help="The bundle's folder.")],
+    bundle: Annotated[
+        Path, typer.Argument(help="A bundle, or a folder of bundles with a pointer (`promote`).")
+    ],
     host: Annotated[
         str, typer.Option(help="The address to listen on; beyond this machine only with --keys.")
     ] = "127.0.0.1",
@@ -85,19 +100,23 @@ def serve(
         import msgspec  # noqa: F401  # pyright: ignore[reportUnusedImport]
     except ImportError:
         raise MissingExtraError("Serving a bundle", "serve") from None
-    from recdistill.serving.answering import open_student
     from recdistill.serving.app import Application
     from recdistill.serving.histories.opening import open_store
+    from recdistill.serving.pointer import Pointer
     from recdistill.serving.running import address, bound, run
-    from recdistill.serving.shelf import Shelf
+    from recdistill.serving.shelf import Keeper, Shelf, warmed
 
+    pointer = Pointer(bundle)
+    pointed = pointer.path.exists()
     ring, shown = _ring(key_file)
     listener = bound(config)
     store = open_store(histories, pseudonym_key)
     journal = None if quiet else sys.stderr
-    app = Application(Shelf(open_student(bundle)), ring, config.limits, store, journal)
+    shelf = Shelf(warmed(pointer.bundle if pointed else bundle))
+    app = Application(shelf, ring, config.limits, store, journal)
+    keeper = Keeper(shelf, pointer, app) if pointed else None
     where = f"Serving {bundle} at {address(config, listener)}{shown}"
-    run(app, config, listener, lambda: typer.echo(where, err=True))
+    run(app, config, listener, keeper, lambda: typer.echo(where, err=True))
 
 
 def _ring(key_file: Path | None) -> tuple[KeyRing, str]:
@@ -108,6 +127,33 @@ def _ring(key_file: Path | None) -> tuple[KeyRing, str]:
         return KeyRing(path=key_file), ""
     key, token = make_key(SCOPES, "this session")
     return KeyRing([key]), f"\n  A key for this session: {token}"
+
+
+Shelf = Annotated[Path, typer.Argument(help="The folder that holds the bundles.")]
+
+
+def promote(
+    folder: Shelf, name: Annotated[str, typer.Argument(help="The bundle's name in the folder.")]
+) -> None:
+    """Point at a bundle, after opening and asking it."""
+    from recdistill.serving.pointer import Pointer
+    from recdistill.serving.shelf import warmed
+
+    if name in Pointer(folder).names():
+        warmed(folder / name)
+    Pointer(folder).promote(name)
+    typer.echo(f"Current: {name}")
+
+
+def rollback(folder: Shelf) -> None:
+    """Point at the bundle before, after opening and asking it."""
+    from recdistill.serving.pointer import Pointer
+    from recdistill.serving.shelf import warmed
+
+    pointer = Pointer(folder)
+    for name in pointer.read().before[-1:]:
+        warmed(folder / name)
+    typer.echo(f"Current: {pointer.roll_back()}")
 
 
 @keys.command("add", help="Make a key. It is shown once: only its hash is kept.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from recdistill.errors import RecDistillError
 from recdistill.progress import Stream
+from recdistill.serving.answering import Student
 from recdistill.serving.gate import Gate
 from recdistill.serving.histories.opening import Store
 from recdistill.serving.journal import Journal
@@ -38,14 +40,27 @@ class Application:
         self._answers, self._disk = Work(limits.waiting), Work(limits.waiting)
         self._store = store
         self.metrics = Metrics(lambda: self._answers.under_way + self._disk.under_way)
-        self.metrics.began(shelf.student)
+        self._journal = Journal(journal)
+        self.promoted(shelf.student)
         self.operations = self._table(shelf, limits)
         inner = Gate(Router(self.operations, limits), keys, Pace(limits.rate, limits.burst))
-        self._app: App = Observed(inner, self.metrics, Journal(journal))
+        self._app: App = Observed(inner, self.metrics, self._journal)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
         await self._app(scope, receive, send)
+
+    def promoted(self, student: Student) -> None:
+        """Count and write down which student answers from now on."""
+        self.metrics.began(student)
+        self._journal.happened(
+            "bundle", bundle=student.digest, model=student.bundle.info.model.kind
+        )
+
+    def refused(self, error: RecDistillError) -> None:
+        """Count and write down a bundle that cannot be used."""
+        self.metrics.refused()
+        self._journal.happened("refused", why=error.message)
 
     def close(self) -> None:
         """Finish what is being computed, and let go of threads and files."""
@@ -61,6 +76,6 @@ class Application:
             keeping = Keeping(store.histories, store.pseudonyms, self._disk, limits.patience)
         recommending = Recommending(shelf, self._answers, keeping, self.metrics)
         kept = keeping.operations() if keeping else []
-        return Status(shelf).describing(
+        return Status(shelf, self._answers).describing(
             [*recommending.operations(), *kept, *self.metrics.operations()]
         )

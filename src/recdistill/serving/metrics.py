@@ -47,6 +47,7 @@ class Metrics:
         )
         self._gauge("covered_items", "Distinct items given by this bundle.", self._cover)
         self._gauge("under_way", "Answers being computed or waiting.", under_way)
+        self._refused = self._counter("refused_bundles", "Bundles promoted that cannot be used.")
         self._bundle = Gauge(
             "recdistill_bundle_info", "The bundle that answers.", ["bundle"], registry=self.registry
         )
@@ -83,6 +84,10 @@ class Metrics:
         self._bundle.labels(student.digest).set(1)
         self._catalogue.set(len(student.bundle.vocabulary))
         self._covered.clear()
+
+    def refused(self) -> None:
+        """Count a bundle that cannot be used."""
+        self._refused.inc()
 
     async def read(self, call: Call) -> Answer:
         """All of them, in Prometheus' text format."""

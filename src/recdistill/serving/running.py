@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import uvicorn
 
     from recdistill.serving.app import Application
+    from recdistill.serving.shelf import Keeper
 
 
 def bound(config: ServerConfig) -> socket.socket:
@@ -43,7 +44,11 @@ def address(config: ServerConfig, listener: socket.socket) -> str:
 
 
 def run(
-    app: Application, config: ServerConfig, listener: socket.socket, began: Callable[[], None]
+    app: Application,
+    config: ServerConfig,
+    listener: socket.socket,
+    keeper: Keeper | None,
+    began: Callable[[], None],
 ) -> None:
     """Answer until SIGTERM or SIGINT; requests under way are finished first.
 
@@ -51,10 +56,14 @@ def run(
         MissingExtraError: the web server is not installed.
     """
     server = web_server(app, config)
+    if keeper:
+        keeper.start()
     began()
     try:
         server.run(sockets=[listener])
     finally:
+        if keeper:
+            keeper.stop()
         app.close()
 
 

@@ -1,12 +1,94 @@
-"""The student that answers now."""
+"""The student that answers now, and how another takes its place while requests keep coming."""
 
 from __future__ import annotations
 
-from recdistill.serving.answering import Student
+import math
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from recdistill.errors import BundleError, RecDistillError
+from recdistill.serving.answering import Student, open_student
+from recdistill.serving.messages import RecommendRequest
+from recdistill.serving.pointer import Pointer
 
 
 class Shelf:
-    """Holds a student. Whoever answers takes it once and keeps it to the end of the answer."""
+    """Holds a student. Whoever answers takes it once and keeps it to the end, so that no answer mixes two."""
 
     def __init__(self, student: Student) -> None:
         self.student = student
+
+    def put(self, student: Student) -> None:
+        """From now on this one is taken. The one before goes when its last answer is given."""
+        self.student = student
+
+
+def warmed(path: Path) -> Student:
+    """A bundle that has proven itself: every byte checked, and asked as it will be; the first client waits for nothing.
+
+    Raises:
+        BundleError: it is damaged, or gives what is no number.
+    """
+    student = open_student(path)
+    some = student.bundle.vocabulary.ids.head(50).to_list()
+    requests = [RecommendRequest(history=some[:length], k=20) for length in (0, 1, 7, 50)]
+    for told in student.recommend(requests):
+        if not all(math.isfinite(one.score) for one in told.items):
+            raise BundleError(f"{path} gives scores that are no numbers.", "Export it again.")
+    return student
+
+
+class Audience(Protocol):
+    """Who hears of changes."""
+
+    def promoted(self, student: Student) -> None:
+        """Another student answers."""
+        ...
+
+    def refused(self, error: RecDistillError) -> None:
+        """What the pointer leads to cannot be used; the student before goes on."""
+        ...
+
+
+class Keeper:
+    """Looks at a pointer, in a thread of its own, and puts on the shelf what it leads to.
+
+    A bundle that cannot be used is told of and passed over: the one before goes on, until the pointer changes again.
+    """
+
+    def __init__(
+        self, shelf: Shelf, pointer: Pointer, audience: Audience, every: float = 0.5
+    ) -> None:
+        """`every`: seconds between looks."""
+        self._shelf, self._pointer, self._audience = shelf, pointer, audience
+        self._every, self._stopped, self._stamp = every, threading.Event(), pointer.stamp()
+        self._thread = threading.Thread(target=self._watch, name="keeper", daemon=True)
+
+    def start(self) -> None:
+        """Begin to look."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Look no more; what is being opened is opened first."""
+        self._stopped.set()
+        self._thread.join()
+
+    def look(self, open_bundle: Callable[[Path], Student] = warmed) -> None:
+        """Follow the pointer, if it was changed."""
+        stamp = self._pointer.stamp()
+        if stamp is None or stamp == self._stamp:
+            return
+        self._stamp = stamp
+        try:
+            student = open_bundle(self._pointer.bundle)
+        except RecDistillError as error:
+            self._audience.refused(error)
+            return
+        self._shelf.put(student)
+        self._audience.promoted(student)
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(self._every):
+            self.look()

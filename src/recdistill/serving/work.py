@@ -30,9 +30,13 @@ class Work:
             raise problem("busy", retry_after=1)
         self.under_way += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+            return await self.probe(work)
         finally:
             self.under_way -= 1
+
+    async def probe(self, work: Callable[[], Result]) -> Result:
+        """As `run`, for questions of the server to itself: they wait with the others, but are never turned away."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def close(self) -> None:
         """Finish what is being computed, and let go of the threads."""
