@@ -8,6 +8,8 @@ from recdistill.asking import BudgetConfig, Cost
 from recdistill.signals import TopK
 from recdistill.teachers import forecast as module
 from recdistill.teachers import label, make_teacher
+from recdistill.teachers.descriptions import descriptions
+from recdistill.teachers.features.student import TextFeatures
 from recdistill.teachers.forecast import forecasts
 from recdistill.teachers.loading import teacher_config
 
@@ -108,19 +110,86 @@ def test_a_judge_that_counts_nothing_is_not_asked(small, configured):
     assert found.labelling.calls == 0
 
 
-def test_descriptions_and_profiles_are_foretold_too(small, configured, tmp_path):
+def test_profiles_are_planned_like_any_question(small, configured, tmp_path):
+    """One a context with a history; what one says is known then, and what it takes is what it took."""
     with chat_server(knowing) as server:
-        describing = {
-            "endpoint": {"base_url": server.url, "model": "m"},
+        config = configured(server, words={"of": "profile"}, blend={"judge": 1.0})
+        (before,) = forecasts(config, small)
+        contexts = small.contexts().distinct().histories
+        assert before.profiling is not None
+        assert before.profiling.calls == (contexts.lengths > 0).sum()
+        assert 0 < before.profiling.likely.picos <= before.profiling.at_most.picos
+        assert before.lines[3].startswith("  to profile ")
+        assert not server.seen
+        teacher = make_teacher(config).fit(small)
+        asked = len(server.seen)
+        config.words.texts(teacher.recommender, contexts)
+        assert len(server.seen) - asked == before.profiling.calls
+        assert forecasts(config, small, teacher)[0].profiling.calls == 0
+        (few,) = forecasts(config, small, contexts=7)
+        assert few.profiling.questions <= 7
+        (none,) = forecasts(configured(server, words={"of": "rationale"}, rationale=True), small)
+        assert none.profiling is None
+
+
+def test_the_time_of_a_model_that_was_never_asked_is_unknown(small, configured):
+    with chat_server(knowing) as server:
+        config = configured(server, blend={"judge": 1.0})
+        (before,) = forecasts(config, small)
+        assert "time unknown" not in str(before.fitting), "nothing to ask takes no time"
+        assert "time unknown" in str(before.labelling)
+        make_teacher(configured(server)).fit(small)
+        (after,) = forecasts(config, small)
+        assert after.labelling.calls
+        assert "time unknown" not in str(after.labelling)
+
+
+@pytest.fixture
+def describing(tmp_path):
+    def by(server, model):
+        return {
+            "endpoint": {"base_url": server.url, "model": model},
             "ledger": str(tmp_path / "ledger.sqlite"),
         }
-        reading = {"kind": "text-encoder", "model": "x", "describing": describing}
-        members = [reading, {"kind": "recommender", "model": {"kind": "popularity"}}]
-        ensemble = teacher_config.validate_python({"kind": "ensemble", "members": members})
-        (line,) = module.descriptions(ensemble, small)
+
+    return by
+
+
+def test_descriptions_are_foretold_wherever_they_are_read(small, describing, tmp_path):
+    """By a member of an ensemble, by whom reads texts about users, and by what students are made of; each once."""
+    texts = len(set(small.items.texts()))
+    with chat_server(knowing) as server:
+        reading = {"kind": "text-encoder", "model": "x", "describing": describing(server, "member")}
+        about = {"kind": "texts", "path": "users.jsonl"}
+        items = {"kind": "text", "model": "x", "describing": describing(server, "beside users")}
+        vectors = {"kind": "file-vectors", "users": about, "items": items}
+        popular = {"kind": "recommender", "model": {"kind": "popularity"}}
+        ensemble = teacher_config.validate_python(
+            {"kind": "ensemble", "members": [reading, vectors, popular]}
+        )
+        students = TextFeatures(model="x", describing=describing(server, "students"))
+        found = descriptions(ensemble, students, small)
+        again = TextFeatures(model="y", describing=describing(server, "member"))
+        assert descriptions(ensemble, again, small) == found[:2]
         assert not server.seen
-        profiles = configured(server, words={"of": "profile"})
-        (told,) = module.descriptions(profiles, small)
-    assert f"{len(set(small.items.texts()))} calls (0 of" in line
-    assert f"up to {len(small.contexts().distinct())} calls more" in told
-    assert module.descriptions(teacher_config.validate_python(members[1]), small) == []
+    assert [line.split(":")[0] for line in found] == ["member", "beside users", "students"]
+    assert all(f"{texts} calls (0 of" in line for line in found)
+    assert descriptions(teacher_config.validate_python(popular), None, small) == []
+    assert (
+        descriptions(teacher_config.validate_python(popular), TextFeatures(model="x"), small) == []
+    )
+
+
+def test_descriptions_of_the_domain_one_comes_from_are_foretold_too(
+    small, make_dataset, make_source, describing, tmp_path
+):
+    with chat_server(knowing) as server:
+        teacher = {"kind": "text-encoder", "model": "x", "describing": describing(server, "m")}
+        there = make_source(tmp_path / "there", users=8, items=15, events=90)
+        config = teacher_config.validate_python(
+            {"kind": "transfer", "source": {"source": str(there)}, "teacher": teacher}
+        )
+        found = descriptions(config, None, small)
+        assert not server.seen
+    assert len(found) == 2
+    assert f"{len(set(small.items.texts()))} calls (0 of" in found[1]

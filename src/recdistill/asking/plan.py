@@ -37,7 +37,7 @@ class Plan:
         return self.likely.money
 
     def __str__(self) -> str:
-        """`940 calls (60 of 1,000 known) · about 310,000 tokens · about 0.12 · about 2 min · at most 0.61`."""
+        """`940 calls (60 of 1,000 known) · about 310,000 tokens · about 0.12 in money, 0.61 at most · about 120 s`."""
         parts = [
             f"{self.calls:,} calls ({self.known:,} of {self.questions:,} known)",
             f"about {self.tokens:,} tokens",
@@ -46,6 +46,8 @@ class Plan:
             parts.append(f"about {self.money:,.4g} in money, {self.at_most.money:,.4g} at most")
         if self.seconds is not None:
             parts.append(f"about {self.seconds:,.0f} s")
+        elif self.calls:
+            parts.append("time unknown: this model was not timed yet")
         if self.affordable < self.calls:
             parts.append(f"the budget allows {self.affordable:,} for certain")
         return " · ".join(parts)

@@ -125,14 +125,15 @@ class Pipeline:
     def forecast(self) -> list[str]:
         """What asking the teacher would cost, in lines; empty where nobody is asked. Nothing is trained for it."""
         from recdistill.teachers import load_teacher
-        from recdistill.teachers.forecast import descriptions, forecasts
+        from recdistill.teachers.descriptions import descriptions
+        from recdistill.teachers.forecast import forecasts
 
         made = self._runner.made(self._teacher_key)
         settings, dataset = self.config.teacher, self.dataset
         fitted = load_teacher(made, dataset, trusting=settings) if made else None
         found = forecasts(settings, dataset, fitted, self.config.select.budget)
         told = [line for one in found for line in one.lines]
-        return [*told, *descriptions(settings, dataset)]
+        return [*told, *descriptions(settings, self.config.features, dataset)]
 
     @cached_property
     def said_before(self) -> Former | None:

@@ -19,7 +19,7 @@ from recdistill.teachers.ensemble import EnsembleConfig, TeacherConfig
 from recdistill.teachers.listwise import ChatJudge
 from recdistill.teachers.reranked import Reranked, RerankedConfig
 from recdistill.teachers.sparing import judges
-from recdistill.teachers.text_encoder import TextEncoderConfig
+from recdistill.teachers.words import WordsConfig
 
 _LOOKED_AT = 1000
 """So many contexts are put into words; more cost about as much each."""
@@ -34,20 +34,24 @@ class Forecast:
         fitting: to find out how much it counts.
         labelling: to speak about every context, or those that are chosen.
         evaluating: calls for comparing it, at most.
+        profiling: to write a profile of every context that is labelled; `None` where it writes none.
     """
 
     who: str
     fitting: Plan
     labelling: Plan
     evaluating: int
+    profiling: Plan | None = None
 
     @property
     def lines(self) -> list[str]:
         """For people."""
+        profiling = [] if self.profiling is None else [f"  to profile {self.profiling}"]
         return [
             f"{self.who}: nothing was asked. It would take",
             f"  to fit     {self.fitting}",
             f"  to label   {self.labelling}",
+            *profiling,
             f"  to compare up to {self.evaluating:,} calls more",
         ]
 
@@ -64,28 +68,14 @@ def forecasts(
     answered is known; else they are the popular items, and prompts of about the same length. Of the `contexts` that a
     selection would choose nothing is known but their number.
     """
+    # An ensemble says what its members score, not what they say in words.
+    words = config.words if isinstance(config, ChatConfig) else None
     known = [(model, False) for model in judges(fitted.recommender)] if fitted else None
     return [
-        _forecast(model, dataset, weigh, contexts)
+        _forecast(model, dataset, contexts, weigh, words)
         for model, weigh in (_imagined(config, dataset) if known is None else known)
         if isinstance(model.judge, ChatJudge)
     ]
-
-
-def descriptions(config: TeacherConfig, dataset: Dataset) -> list[str]:
-    """What descriptions of items and profiles would cost, a line for each chat model whose texts an encoder reads."""
-    if isinstance(config, EnsembleConfig):
-        return [line for member in config.members for line in descriptions(member, dataset)]
-    if isinstance(config, ChatConfig) and config.words and config.words.of == "profile":
-        count = len(dataset.contexts().distinct())
-        return [
-            f"{config.endpoint.model}: profiles take up to {count:,} calls more, one a context."
-        ]
-    if not isinstance(config, TextEncoderConfig) or config.describing is None:
-        return []
-    describing = config.describing
-    plan = describing.plan(dataset.items.texts(config.template), describing.payer(dataset))
-    return [f"{config.describing.endpoint.model}: nothing was asked. To describe the items: {plan}"]
 
 
 def _imagined(config: TeacherConfig, dataset: Dataset) -> Iterator[tuple[Reranked, bool]]:
@@ -103,29 +93,43 @@ def _imagined(config: TeacherConfig, dataset: Dataset) -> Iterator[tuple[Reranke
         yield Reranked(base, ChatTeacher(config).judge(dataset), settings), config.blend is None
 
 
-def _forecast(model: Reranked, dataset: Dataset, weigh: bool, chosen: int | None) -> Forecast:
+def _forecast(
+    model: Reranked, dataset: Dataset, chosen: int | None, weigh: bool, words: WordsConfig | None
+) -> Forecast:
     judge = model.judge
     assert isinstance(judge, ChatJudge)
     valid, contexts = dataset.valid.histories, dataset.contexts().distinct().histories
     asked = np.flatnonzero(model.about(valid).asked(valid)) if weigh else np.empty(0, np.int64)
-    heard = contexts.take(slice(None if model.config.blend.judge else 0))
-    if chosen is not None and chosen < len(heard):
-        heard = heard.take(np.linspace(0, len(heard) - 1, chosen).astype(np.int64))
     sample = len(contexts) if model.config.sample is None else model.config.sample
+    if chosen is not None and chosen < len(contexts):
+        contexts = contexts.take(np.linspace(0, len(contexts) - 1, chosen).astype(np.int64))
     return Forecast(
         judge.endpoint.where.model,
         _plan(model, judge, valid.take(asked)),
-        _plan(model, judge, heard),
+        _plan(model, judge, contexts.take(slice(None if model.config.blend.judge else 0))),
         2 * sample * judge.config.orderings,
+        _profiling(model, judge, contexts, words),
     )
 
 
-def _plan(model: Reranked, judge: ChatJudge, histories: Sequences) -> Plan:
-    """Exact for few histories; of many, so many times what a few of them take."""
+def _profiling(
+    model: Reranked, judge: ChatJudge, contexts: Sequences, words: WordsConfig | None
+) -> Plan | None:
+    if words is None or words.of != "profile":
+        return None
+    return _plan(model, judge, contexts.take(np.flatnonzero(contexts.lengths > 0)), words)
+
+
+def _plan(
+    model: Reranked, judge: ChatJudge, histories: Sequences, profiles: WordsConfig | None = None
+) -> Plan:
+    """Of putting candidates in order, or of `profiles`. Exact for few histories; of many, so many times what a few of
+    them take."""
     rows = np.linspace(0, len(histories) - 1, min(len(histories), _LOOKED_AT)).astype(np.int64)
     some = model.trimmed(histories.take(rows))
+    latest = some.tail(judge.history).packed()
     candidates = model.proposed(some).cpu().numpy()
-    plan = judge.plan(some.tail(judge.history).packed(), candidates)
+    plan = profiles.plan(judge, latest) if profiles else judge.plan(latest, candidates)
     if len(rows) == len(histories):
         return plan
     return _times(plan, len(histories) / len(rows), judge)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float32
 from pydantic import PositiveInt, field_validator
 
-from recdistill.asking import Message, Request
+from recdistill.asking import Asker, Ledger, Message, Plan, Request
 from recdistill.data.sequences import Sequences
 from recdistill.settings import Settings
 from recdistill.teachers.encoder import Pooling, TextEncoder
@@ -65,16 +65,24 @@ class WordsConfig(Settings):
             texts[row] = text
         return texts
 
+    def plan(self, judge: ChatJudge, histories: Sequences) -> Plan:
+        """What profiles of `histories` would cost (cut as `texts` cuts them), without asking."""
+        with Ledger(judge.endpoint.ledger) as ledger:
+            asker = Asker(judge.endpoint.where, ledger, judge.endpoint.budget, judge.payer)
+            return asker.plan(self._requests(judge, histories))
+
     def _profiles(self, judge: ChatJudge, histories: Sequences) -> list[str]:
+        answers = judge.answers(self._requests(judge, histories))
+        return [" ".join(((answer and answer.text) or "").split()) for answer in answers]
+
+    def _requests(self, judge: ChatJudge, histories: Sequences) -> list[Request]:
         prompt = Prompt(Template.read(self.template), judge.prompt.texts, judge.config.fence)
         options = {"temperature": 0, "max_tokens": self.max_tokens}
         rendered = [prompt.render(history) for history in shown(histories, judge.history)]
-        requests = [
+        return [
             Request((Message("system", one.system), Message("user", one.user)), options)
             for one in rendered
         ]
-        answers = judge.answers(requests)
-        return [" ".join(((answer and answer.text) or "").split()) for answer in answers]
 
 
 def vectors(encoder: TextEncoder, texts: Sequence[str]) -> Float32[np.ndarray, "texts width"]:
