@@ -14,6 +14,9 @@ from typing import Any
 
 from recdistill.errors import StorageError
 
+_DEEPEST = 100
+"""So many brackets within each other are read of what others wrote."""
+
 
 @contextmanager
 def atomic_path(path: Path, mode: int = 0o644) -> Generator[Path, None, None]:
@@ -134,6 +137,30 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """Read JSON; the caller turns a missing or damaged file into its own kind of error."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+def parse_json(text: str) -> Any:
+    """What a text of somebody else's holds, as JSON.
+
+    Raises:
+        ValueError: it is no JSON, or goes deeper than anybody means: models that repeat themselves open bracket after
+            bracket, and whoever walks through such a thing falls.
+    """
+    try:
+        found = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("brackets within brackets without end") from error
+    if _deeper(found, _DEEPEST):
+        raise ValueError(f"brackets within brackets, more than {_DEEPEST} deep")
+    return found
+
+
+def _deeper(value: Any, limit: int) -> bool:
+    level: list[Any] = [value] if isinstance(value, list | dict) else []
+    for _ in range(limit):
+        inside = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [one for part in inside for one in part if isinstance(one, list | dict)]
+    return bool(level)
 
 
 def file_sha256(path: Path) -> str:

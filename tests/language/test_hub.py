@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 import time
 import types
@@ -79,6 +80,32 @@ def test_what_was_downloaded_before_needs_no_network(monkeypatch, tiny_encoder, 
         huggingface_hub.HfApi, "model_info", lambda *a, **s: pytest.fail("asked the hub")
     )
     assert hub.locate("acme/encoder", None, said.append).folder == tiny_encoder
+
+
+@pytest.mark.parametrize("broken", ["a part is missing", "the index is cut off"])
+def test_a_half_of_a_download_is_fetched_whole(monkeypatch, tmp_path, said, broken):
+    """What is cached has one of two parts of the weights, and an index that names both."""
+    import huggingface_hub
+
+    parts = [f"model-0000{number}-of-00002.safetensors" for number in (1, 2)]
+    index = json.dumps({"weight_map": {"a": parts[0], "b": parts[1]}})
+
+    def download(model, revision, allow_patterns, local_files_only):
+        if not local_files_only:
+            (tmp_path / parts[1]).write_bytes(b"")
+            (tmp_path / "model.safetensors.index.json").write_text(index)
+        return str(tmp_path)
+
+    (tmp_path / parts[0]).write_bytes(b"")
+    there = index if broken == "a part is missing" else index[:20]
+    (tmp_path / "model.safetensors.index.json").write_text(there)
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", download)
+    monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *a, **s: None)
+    assert hub.locate("acme/large", None, said.append).folder == tmp_path
+    assert "Downloading acme/large" in said[0]
+    said.clear()
+    assert hub.locate("acme/large", None, said.append).folder == tmp_path
+    assert not said
 
 
 def test_a_reachable_hub_is_asked_for_weights_and_never_for_code(monkeypatch, tiny_encoder, said):

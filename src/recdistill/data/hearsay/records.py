@@ -7,7 +7,6 @@ object itself.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import polars as pl
 from recdistill.data.sources.plain_text import open_binary, require_file, require_utf8
 from recdistill.data.sources.tables import scan_table
 from recdistill.errors import DataError, nearest
+from recdistill.files import parse_json
 
 KEY: Final = "@key"
 VALUE: Final = "@value"
@@ -97,7 +97,7 @@ def opened(value: Any) -> Any:
     if text[:1] not in ("{", "["):
         return value
     try:
-        return json.loads(text)
+        return parse_json(text)
     except ValueError:
         return value
 
@@ -112,7 +112,7 @@ def _of_table(path: Path) -> list[Record]:
 
 def _json(path: Path) -> Records:
     try:
-        content = json.loads(_text(path))
+        content = parse_json(_text(path))
     except ValueError as error:
         raise DataError(f"{path} is no JSON: {error}.") from error
     if isinstance(content, dict):
@@ -125,7 +125,7 @@ def _lines(path: Path) -> Records:
     rows, damaged = [], list[str]()
     for line in filter(str.strip, _text(path).splitlines()):
         try:
-            rows.append(_record(json.loads(line)))
+            rows.append(_record(parse_json(line)))
         except ValueError:
             damaged.append(line)
     if damaged and _suffix(path) != ".log":
