@@ -200,6 +200,69 @@ def test_titles_are_judged_among_candidates_as_one_by_one(load, small):
     assert judged.by_titles() == pytest.approx(np.mean(gains), abs=1e-6)
 
 
+def files(folder) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in (folder / "weights").iterdir()}
+
+
+def with_room_for(tokens: int, decoder: Decoder) -> Decoder:
+    """A device whose memory holds so many."""
+
+    def short(_module, _positional, named):
+        if named["input_ids"].numel() > tokens:
+            raise torch.OutOfMemoryError
+
+    decoder.model.base_model.register_forward_pre_hook(short, with_kwargs=True)
+    return decoder
+
+
+@pytest.mark.parametrize("objective", [NextTitle(), Contrastive()])
+def test_where_memory_is_short_fewer_texts_are_read_at_once_and_the_same_is_learned(
+    objective, load, small, tmp_path, monkeypatch
+):
+    once = TrainingConfig(
+        epochs=1, batch_size=16, optimizer=AdamW(learning_rate=1e-2), patience=None
+    )
+    whole = lesson(load("qwen3"), small, objective, training=once)
+    expected = whole.learn(tmp_path / "whole", RunOptions())
+    poor = lesson(with_room_for(400, load("qwen3")), small, objective, training=once)
+    with pytest.raises(torch.OutOfMemoryError):
+        poor.learn(tmp_path / "blind", RunOptions())
+    monkeypatch.setattr("recdistill.teachers.adapting.decoders.runs_out", lambda device: True)
+    poor = lesson(with_room_for(400, load("qwen3")), small, objective, training=once)
+    found = poor.learn(tmp_path / "poor", RunOptions())
+    assert found["plain"] == pytest.approx(expected["plain"], abs=1e-6)
+    assert found["adapted"] == pytest.approx(expected["adapted"], abs=0.02)
+
+
+@pytest.mark.parametrize("objective", [NextTitle(), Contrastive()])
+def test_an_interrupted_adaptation_goes_on_to_the_same_weights(
+    objective, load, small, tmp_path, monkeypatch
+):
+    """Dropout included: what is drawn after going on is what would have been drawn."""
+    loss = TitleLoss if isinstance(objective, NextTitle) else NearTitleLoss
+    call, calls = loss.__call__, []
+
+    def learner() -> DecoderLesson:
+        return lesson(load("qwen3"), small, objective, dropout=0.1)
+
+    learner().learn(tmp_path / "whole", RunOptions(folder=tmp_path / "whole-run"))
+
+    def dying(self, batch, moment):
+        calls.append(moment.step)
+        if len(calls) in (3, 21):
+            raise KeyboardInterrupt
+        return call(self, batch, moment)
+
+    monkeypatch.setattr(loss, "__call__", dying)
+    cut = RunOptions(folder=tmp_path / "cut-run", checkpoint_seconds=0.0)
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            learner().learn(tmp_path / "cut", cut)
+    learner().learn(tmp_path / "cut", cut)
+    assert len(calls) == max(calls) + 1 + 2
+    assert files(tmp_path / "cut") == files(tmp_path / "whole")
+
+
 # What is refused
 
 

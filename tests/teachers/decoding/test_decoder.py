@@ -5,12 +5,14 @@ import importlib.util
 import io
 import shutil
 from dataclasses import dataclass, replace
+from types import SimpleNamespace
 
 import pytest
 import torch
 from code_of_its_own import with_code
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from recdistill.data.sequences import Sequences
 from recdistill.errors import ConfigError
@@ -19,6 +21,7 @@ from recdistill.teachers.decoding.prompting import Prompting, as_letters, read
 from recdistill.teachers.decoding.settings import SourceConfig
 from recdistill.teachers.decoding.source import Source
 from recdistill.teachers.decoding.titles import spoken
+from recdistill.teachers.features import TextSource
 
 
 @dataclass(frozen=True)
@@ -185,3 +188,22 @@ def test_an_answer_ends_as_the_chat_template_ends_it(decoder):
     tokenizer.eos_token = "<|endoftext|>"  # as Gemma's, which ends a turn with another token
     assert replace(talking, tokenizer=tokenizer).end == talking.end
     assert talking.tokenizer.decode([talking.end]) == "<|im_end|>"
+
+
+def test_an_adapter_of_the_hub_is_pinned_by_its_own_revision(tmp_path, monkeypatch):
+    asked = []
+
+    def locate(model, revision, say, **_):
+        asked.append((model, revision))
+        return SimpleNamespace(folder=tmp_path)
+
+    monkeypatch.setattr("recdistill.language.hub.locate", locate)
+    monkeypatch.setattr("recdistill.teachers.adapting.adapters.require", lambda folder: None)
+    pinned = {"adapter": "acme/adapter", "adapter_revision": "abc"}
+    assert Source(SourceConfig(model="acme/model", revision="v1", **pinned)).adapter == tmp_path
+    assert TextSource(**pinned)._adapter(print) == tmp_path
+    assert asked == [("acme/adapter", "abc")] * 2
+    for kind, settings in ((SourceConfig, {"model": "m"}), (TextSource, {})):
+        with pytest.raises(ValidationError, match="pins an adapter"):
+            kind(**settings, adapter_revision="abc")
+        assert "adapter_revision" not in kind(**settings).model_dump()

@@ -17,6 +17,7 @@ from recdistill.files import content_hash, read_json
 from recdistill.models.validation import validation
 from recdistill.teachers.adapting.contrastive import ContrastiveLoss
 from recdistill.teachers.adapting.library import Library
+from recdistill.teachers.adapting.memory import runs_out
 from recdistill.teachers.adapting.nearest import Nearest
 from recdistill.teachers.adapting.pupil import NOTES, Lessons, Pupil
 from recdistill.teachers.adapting.reading import Reader
@@ -81,7 +82,7 @@ class Lesson:
     def _reader(self, trained: Trained) -> Reader:
         tokens = self.encoder.tokens(self._library.texts)
         reader = Reader(self.encoder.vectors, tokens, self.how.texts_at_once)
-        if self.encoder.device.type == "cuda":
+        if runs_out(self.encoder.device):
             reader.fit_memory(trained)
         return reader
 

@@ -15,6 +15,7 @@ from recdistill.data.dataset import Dataset
 from recdistill.errors import ConfigError
 from recdistill.files import read_json
 from recdistill.teachers.adapting.judged import Judged
+from recdistill.teachers.adapting.memory import runs_out
 from recdistill.teachers.adapting.naming import NearTitleLoss, Prompts, TitleLoss
 from recdistill.teachers.adapting.pupil import NOTES, Lessons, Pupil
 from recdistill.teachers.adapting.reading import Tokens
@@ -65,7 +66,8 @@ class DecoderLesson:
         trained = Trained(self.decoder.model, self.how, run.seed).eval()
         how = self.how.model_dump(mode="json", exclude={"training"})
         identity = {"language model": self.identity, "how": how}
-        lessons = Lessons(self._batches(run.seed), self._loss(), self._measure(), identity)
+        loss = self._fitting(self._loss(), trained)
+        lessons = Lessons(self._batches(run.seed), loss, self._measure(loss.at_once), identity)
         pupil = Pupil(trained, self.decoder.tokenizer, self.name, self.how)
         return pupil.taught(lessons, folder, run)
 
@@ -92,13 +94,22 @@ class DecoderLesson:
         temperature = self.how.contrast.temperature
         return NearTitleLoss(self.decoder, self.prompts, self.titles, counted, temperature, at_once)
 
-    def _measure(self) -> Callable[[], float] | None:
+    def _fitting(
+        self, loss: TitleLoss | NearTitleLoss, trained: Trained
+    ) -> TitleLoss | NearTitleLoss:
+        """The same, reading no more texts at once than the device's memory holds of the longest."""
+        if runs_out(self.decoder.device):
+            longest = self.dataset.train.histories.tail(self.history)
+            order = np.argsort(-longest.lengths, kind="stable")[: self.how.texts_at_once]
+            loss.fit_memory(longest.take(order), trained)
+        return loss
+
+    def _measure(self, at_once: int) -> Callable[[], float] | None:
         if not len(self.dataset.valid):
             return None
         judged = Judged(self.decoder, self.prompts, self.titles, self.dataset)
         if not len(judged):
             return None
-        at_once = self.how.texts_at_once
         return judged.by_titles if self._says else lambda: judged.by_vectors(at_once)
 
 

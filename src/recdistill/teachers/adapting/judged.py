@@ -7,24 +7,25 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from jaxtyping import Float32, Int64
+from torch import Tensor
 
 from recdistill.data.cases import Cases, sample
 from recdistill.data.dataset import Dataset
 from recdistill.data.sequences import Sequences
 from recdistill.models.ranking import ndcg
 from recdistill.models.validation import takes_repeat
+from recdistill.teachers.adapting.memory import in_parts
 from recdistill.teachers.adapting.naming import Prompts, states
 from recdistill.teachers.adapting.reading import Reader, Tokens
+from recdistill.teachers.decoding.batching import Appetite
 from recdistill.teachers.decoding.decoder import Decoder
-from recdistill.teachers.decoding.likelihood import log_likelihoods
+from recdistill.teachers.decoding.likelihood import lengths, log_likelihoods
 from recdistill.teachers.decoding.probing import branching
 from recdistill.teachers.decoding.trie import Trie
 
 _CASES = 200
 _CANDIDATES = 20
 """Whose titles are compared, the right one among them."""
-_PROMPTS = 8
-"""Prompts that are read together."""
 
 
 class Judged:
@@ -42,6 +43,7 @@ class Judged:
         self._cases: Cases = chosen.take(np.flatnonzero(known))
         self._answers = answers[known]
         self._prompts = prompts(self._cases.histories)
+        self.appetite = Appetite()
 
     def __len__(self) -> int:
         return len(self._answers)
@@ -49,19 +51,30 @@ class Judged:
     def by_titles(self) -> float:
         """The right title among those of candidates drawn alike, by how likely they are found."""
         candidates, trie = self._candidates(), Trie.of(self._titles)
-        way, found = branching(self._decoder), []
-        for start in range(0, len(self), _PROMPTS):
-            part = slice(start, start + _PROMPTS)
-            branches = way(self._decoder, self._prompts[part])
-            found.append(log_likelihoods(branches, trie, candidates[part]))
-        return self._ndcg(np.concatenate(found), np.zeros(len(self), dtype=np.int64))
+        way, found = branching(self._decoder), np.empty(candidates.shape, dtype=np.float32)
+        sizes = lengths(trie, candidates).sum(1)
+        room = [
+            len(prompt) + size for prompt, size in zip(self._prompts, sizes.tolist(), strict=True)
+        ]
+
+        def likely(rows: Int64[np.ndarray, " some"]) -> Float32[np.ndarray, "some c"]:
+            branches = way(self._decoder, [self._prompts[row] for row in rows])
+            return log_likelihoods(branches, trie, candidates[rows])
+
+        for rows, values in self.appetite.fed(room, likely):
+            found[rows] = values
+        return self._ndcg(found, np.zeros(len(self), dtype=np.int64))
 
     @torch.no_grad()
     def by_vectors(self, at_once: int) -> float:
         """The right item among all of the catalogue, by how near its title's vector is to the prompt's."""
         named = np.array([item for item, title in enumerate(self._titles) if title])
         texts = [*(self._titles[item] for item in named), *self._prompts]
-        read = Reader(lambda some: states(self._decoder, some), texts, at_once)
+
+        def fitting(some: Sequence[Tokens]) -> Tensor:
+            return torch.cat(in_parts(lambda part: states(self._decoder, part), some))
+
+        read = Reader(fitting, texts, at_once)
         vectors = read(torch.arange(len(texts))).cpu().numpy()
         scores = np.full((len(self), len(self._titles)), -np.inf, dtype=np.float32)
         scores[:, named] = vectors[len(named) :] @ vectors[: len(named)].T

@@ -11,6 +11,11 @@ Thing = TypeVar("Thing")
 Answer = TypeVar("Answer")
 
 
+def runs_out(device: torch.device) -> bool:
+    """Whether too much on this device is an error that tells so; a processor's memory ends with the process."""
+    return device.type == "cuda"
+
+
 def in_parts(work: Callable[[Sequence[Thing]], Answer], things: Sequence[Thing]) -> list[Answer]:
     """What `work` makes of all things together; where memory runs out, of each half, and so on.
 

@@ -63,8 +63,19 @@ class TitleLoss:
 
     def losses(self, lines: Sequence[Line]) -> Float[Tensor, " lines"]:
         """Of each line; a few are read at a time."""
-        reader = Reader(lambda some: said(self._decoder, some), lines, self.at_once)
-        return reader(torch.arange(len(lines)))
+        return self._reader(lines)(torch.arange(len(lines)))
+
+    def fit_memory(self, histories: Sequences, module: nn.Module) -> None:
+        """Halve `at_once` until the prompts about so many of `histories`, each with the longest title, can be learned
+        from together; `module` is what reads.
+        """
+        title = max(self._titles, key=len)
+        reader = self._reader([Line(prompt, title) for prompt in self._prompts(histories)])
+        reader.fit_memory(module)
+        self.at_once = reader.at_once
+
+    def _reader(self, lines: Sequence[Line]) -> Reader:
+        return Reader(lambda some: said(self._decoder, some), lines, self.at_once)
 
 
 def said(decoder: Decoder, lines: Sequence[Line]) -> Float[Tensor, " lines"]:
@@ -114,9 +125,7 @@ class NearTitleLoss:
         prompts = self._prompts(histories.take(some.nonzero()[:, 0].numpy()))
         drawn, right, times = targets[some].unique(return_inverse=True, return_counts=True)
         texts = [*prompts, *(self._titles[item] for item in drawn.tolist())]
-        vectors = Reader(lambda part: states(self._decoder, part), texts, self.at_once)(
-            torch.arange(len(texts))
-        )
+        vectors = self._reader(texts)(torch.arange(len(texts)))
         own = of_own_window(batch, drawn.to(batch.items.device))[batch.ends][some]
         weights = times.log() - math.log(max(len(prompts), 1)) - self._log_chances[drawn]
         with torch.autocast(vectors.device.type, enabled=False):
@@ -126,6 +135,18 @@ class NearTitleLoss:
                 logits, right.to(device), weights.to(device), own.to(device)
             ).mean()
         return StepLoss(total, {"contrastive": total.detach()}, len(prompts))
+
+    def fit_memory(self, histories: Sequences, module: nn.Module) -> None:
+        """Halve `at_once` until the prompts about so many of `histories`, and as many titles, can be learned from
+        together; `module` is what reads.
+        """
+        longest = sorted(self._titles, key=len)[-len(histories) :]
+        reader = self._reader([*self._prompts(histories), *longest])
+        reader.fit_memory(module)
+        self.at_once = reader.at_once
+
+    def _reader(self, texts: Sequence[Tokens]) -> Reader:
+        return Reader(lambda some: states(self._decoder, some), texts, self.at_once)
 
 
 def states(decoder: Decoder, texts: Sequence[Tokens]) -> Float[Tensor, "texts width"]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from recdistill.settings import Settings
 from recdistill.teachers.adapting import adapters
@@ -32,6 +32,14 @@ class SourceConfig(Settings):
 
     adapter: str | None = Field(default=None, exclude_if=lambda given: given is None)
     """An adapter of the model in peft's format: a folder, or an id on the hub."""
+    adapter_revision: str | None = Field(default=None, exclude_if=lambda given: given is None)
+    """A branch, tag or commit of the adapter on the hub."""
+
+    @model_validator(mode="after")
+    def _of_an_adapter(self) -> Self:
+        if self.adapter is None and self.adapter_revision is not None:
+            raise ValueError("`adapter_revision` pins an adapter: name it with `adapter`")
+        return self
 
     @property
     def besides(self) -> list[str]:

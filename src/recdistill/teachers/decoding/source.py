@@ -62,7 +62,8 @@ class Source:
         """
         if self.config.adapter is None:
             return None
-        folder = hub.locate(self.config.adapter, None, self.say, what="adapter").folder
+        named, revision = self.config.adapter, self.config.adapter_revision
+        folder = hub.locate(named, revision, self.say, what="adapter").folder
         adapters.require(folder)
         return folder
 

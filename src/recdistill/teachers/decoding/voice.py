@@ -28,7 +28,7 @@ from recdistill.teachers.prompts import FenceConfig, Prompt, Template, checked
 
 _RECORD = "voice.json"
 _ADAPTER = "adapter"
-_ELSEWHERE = {"model", "revision", "spread", "adapter"}
+_ELSEWHERE = {"model", "revision", "spread", "adapter", "adapter_revision"}
 """Settings that say where a model is and how it is laid out; what it is, its files tell."""
 _READS = 4096
 """Tokens that a model may read whose settings do not say."""
@@ -128,7 +128,7 @@ class Voice:
 
     def save(self, folder: Path) -> None:
         """Write what it needs to speak again, but the model's own files; an adapter's are small."""
-        source = self.source.config.model_copy(update={"adapter": None})
+        source = self.source.config.model_copy(update={"adapter": None, "adapter_revision": None})
         if self.source.adapter is not None:
             shutil.copytree(self.source.adapter, folder / _ADAPTER, dirs_exist_ok=True)
         write_json(

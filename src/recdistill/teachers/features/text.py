@@ -60,6 +60,8 @@ class TextSource(ItemSource):
     """How many of the model's layers read, from the bottom, or which ones; all when not given."""
     adapter: str | None = Field(default=None, exclude_if=lambda given: given is None)
     """An adapter of the model in peft's format: a folder, or an id on the hub."""
+    adapter_revision: str | None = Field(default=None, exclude_if=lambda given: given is None)
+    """A branch, tag or commit of the adapter on the hub."""
     adapt: ReaderAdaptConfig | None = Field(default=None, exclude_if=lambda given: given is None)
     """How the model is fine-tuned on the log, or learns to do with less of itself, before it reads; not at all when
     not given."""
@@ -75,6 +77,8 @@ class TextSource(ItemSource):
             raise ValueError(
                 "a text encoder names no titles: the objective to adapt it for is `contrastive`"
             )
+        if self.adapter is None and self.adapter_revision is not None:
+            raise ValueError("`adapter_revision` pins an adapter: name it with `adapter`")
         if self.adapt is not None and self.adapter is not None:
             raise ValueError(
                 "`adapt` makes an adapter, so it cannot begin with another: drop one of the two"
@@ -172,7 +176,9 @@ class TextSource(ItemSource):
         return encoder, located.fallback
 
     def _adapter(self, say: Callable[[str], None]) -> Path | None:
-        return hub.locate(self.adapter, None, say, what="adapter").folder if self.adapter else None
+        if self.adapter is None:
+            return None
+        return hub.locate(self.adapter, self.adapter_revision, say, what="adapter").folder
 
     def became(self, folder: Path) -> TextSource:
         """The source as it reads since it was fine-tuned, in `folder`."""
