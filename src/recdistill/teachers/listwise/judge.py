@@ -213,10 +213,16 @@ class ChatJudge:
         with Ledger(self.endpoint.ledger) as ledger:
             asker = self._asker(ledger)
             for start in range(0, len(requests), self._at_once):
-                found = self._found(asker, requests[start : start + self._at_once])
-                missing.note(found)
-                yield from found
+                yield from self._part(asker, requests[start : start + self._at_once], missing)
         missing.check()
+
+    def _part(
+        self, asker: Asker, requests: Sequence[Request], missing: Unanswered
+    ) -> Iterator[Answer | None]:
+        """One part of the answers, which goes before the next is asked for."""
+        found = self._found(asker, requests)
+        missing.note(found)
+        yield from found
 
     def _found(self, asker: Asker, requests: Sequence[Request]) -> list[Answer | None]:
         where = self.endpoint.where
