@@ -34,7 +34,7 @@ from recdistill.teachers.text_vectors import text_vectors
 
 WORKER = Path(__file__).resolve().parent / "encoding_workers" / "sentence_transformers_worker.py"
 MAX_TOKENS, BATCH = 128, 64
-SIZES = {"small": (512, 3), "full": (None, 3)}
+SIZES = {"small": (256, 3), "full": (None, 3)}
 """Texts (all where not given), and rounds."""
 _WORDS = "silk repair night cream with argan oil and rose for dry hair 250 ml pack of two daily care gloss nail"
 
