@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
-from jaxtyping import Float32, Int32, Int64
+from jaxtyping import Int64
 
 from recdistill.bundle.bundle import SIMILAR, Bundle
 from recdistill.bundle.loading import load_bundle
 from recdistill.bundle.runtime import no_candidates
 from recdistill.data.columns import SCORE
 from recdistill.data.sequences import Sequences
+from recdistill.serving.catalogue import Catalogue
 from recdistill.serving.messages import (
     Recommendations,
     Recommended,
@@ -25,14 +25,12 @@ from recdistill.serving.messages import (
     Version,
 )
 
-TITLE = "title"
-
 
 class Ranked(NamedTuple):
     """The best dense items of a request and their scores."""
 
-    items: Int64[np.ndarray, " k"]
-    scores: Float32[np.ndarray, " k"]
+    items: list[int]
+    scores: list[float]
 
 
 @dataclass(frozen=True)
@@ -48,24 +46,21 @@ class Student:
         return self.bundle.info.digest
 
     @cached_property
-    def titles(self) -> pl.Series | None:
-        """Of all items, where the catalogue has some."""
-        items = self.bundle.items
-        return items[TITLE].cast(pl.String) if TITLE in items.columns else None
+    def catalogue(self) -> Catalogue:
+        """What its items are called."""
+        return Catalogue(self.bundle.items)
 
     def recommend(self, requests: Sequence[RecommendRequest]) -> list[Recommendations]:
-        """A list for each request; `history` must be there.
+        """A list for each request; one without a `history` is about somebody new.
 
         Raises:
             DataError: a candidate is unknown.
         """
-        histories = [self._encode(request.history or []) for request in requests]
-        known = [history[history >= 0] for history in histories]
+        known = [self.catalogue.known(request.history or ()) for request in requests]
+        ranked = self._ranked(requests, known)
         return [
-            Recommendations(self._told(ranked), self.digest, unknown=len(history) - len(understood))
-            for ranked, history, understood in zip(
-                self._ranked(requests, known), histories, known, strict=True
-            )
+            self._told(ranked[row], len(request.history or ()) - len(known[row]))
+            for row, request in enumerate(requests)
         ]
 
     def similar(self, request: SimilarRequest) -> Recommendations:
@@ -75,8 +70,8 @@ class Student:
             DataError: the item is unknown.
         """
         frame = self.bundle.similar_items([str(request.item)], request.k)
-        items = self.bundle.vocabulary.encode(frame[SIMILAR]).astype(np.int64)
-        return Recommendations(self._told(Ranked(items, frame[SCORE].to_numpy())), self.digest)
+        items = self.catalogue.known(frame[SIMILAR])
+        return self._told(Ranked(items, frame[SCORE].to_list()), 0)
 
     def version(self, recdistill: str) -> Version:
         """What this is, beside the version of the program."""
@@ -85,59 +80,60 @@ class Student:
             recdistill, self.digest, info.model.kind, info.dataset.name, info.dataset.items
         )
 
-    def _encode(self, ids: Sequence[str | int]) -> Int32[np.ndarray, " ids"]:
-        # As text, whatever they are: a list may mix "50" and 50, which name the same item.
-        return self.bundle.vocabulary.encode([str(one) for one in ids])
-
     def _ranked(
-        self, requests: Sequence[RecommendRequest], histories: list[Int32[np.ndarray, "..."]]
+        self, requests: Sequence[RecommendRequest], histories: Sequence[list[int]]
     ) -> list[Ranked]:
         """What the model says; requests that differ in nothing but history and length share a pass."""
-        found = list[Ranked | None]([None] * len(requests))
         alike: dict[tuple[bool, int], list[int]] = {}
         for row, request in enumerate(requests):
             alone = request.candidates is not None or bool(request.exclude)
             alike.setdefault((request.filter_seen, row if alone else -1), []).append(row)
+        found: dict[int, Ranked] = {}
         for rows in alike.values():
-            together = Sequences.from_lists([histories[row].tolist() for row in rows])
-            for row, ranked in zip(
-                rows, self._pass([requests[row] for row in rows], together), strict=True
-            ):
-                found[row] = ranked
-        return [ranked for ranked in found if ranked is not None]
+            together = Sequences.from_lists([histories[row] for row in rows])
+            ranked = self._pass([requests[row] for row in rows], together)
+            found |= dict(zip(rows, ranked, strict=True))
+        return [found[row] for row in range(len(requests))]
 
     def _pass(self, requests: Sequence[RecommendRequest], histories: Sequences) -> list[Ranked]:
         first = requests[0]
-        allowed, barred = self._allowed(first), self._encode(first.exclude)
-        places = len(self.bundle.vocabulary) if first.candidates is None else len(allowed)
+        allowed, barred = self._allowed(first), set(self.catalogue.known(first.exclude))
+        places = len(self.catalogue.ids) if first.candidates is None else len(allowed)
         # The model knows no exclusions: it gives so many more that enough are left.
         wanted = min(max(request.k for request in requests) + len(barred), places)
         if not wanted:
-            return [Ranked(np.empty(0, np.int64), np.empty(0, np.float32)) for _ in requests]
+            return [Ranked([], []) for _ in requests]
         items, scores = self.bundle.runtime.top(
             histories, wanted, filter_seen=first.filter_seen, candidates=allowed
         )
-        given = (items >= 0) & ~np.isin(items, barred)
         return [
-            Ranked(items[row][given[row]][: request.k], scores[row][given[row]][: request.k])
+            _without(barred, items[row].tolist(), scores[row].tolist(), request.k)
             for row, request in enumerate(requests)
         ]
 
     def _allowed(self, request: RecommendRequest) -> Int64[np.ndarray, " candidates"]:
         if request.candidates is None:
             return no_candidates()
-        texts = [str(one) for one in request.candidates]
-        known = self.bundle.vocabulary.require(texts, "candidate item")
-        return np.unique(known).astype(np.int64)
+        known = self.catalogue.known(request.candidates)
+        if len(known) < len(request.candidates):
+            # Says which one, and which it may have meant.
+            texts = [str(one) for one in request.candidates]
+            self.bundle.vocabulary.require(texts, "candidate item")
+        return np.unique(np.array(known, dtype=np.int64))
 
-    def _told(self, ranked: Ranked) -> list[Recommended]:
-        dense = ranked.items.astype(np.int32)
-        ids = self.bundle.vocabulary.decode(dense).to_list()
-        titles = [None] * len(ids) if self.titles is None else self.titles.gather(dense).to_list()
-        return [
-            Recommended(item, score, title)
-            for item, score, title in zip(ids, ranked.scores.tolist(), titles, strict=True)
+    def _told(self, ranked: Ranked, unknown: int) -> Recommendations:
+        ids, titles = self.catalogue.ids, self.catalogue.titles
+        items = [
+            Recommended(ids[item], score, titles[item])
+            for item, score in zip(ranked.items, ranked.scores, strict=True)
         ]
+        return Recommendations(items, self.digest, unknown)
+
+
+def _without(barred: set[int], items: list[int], scores: list[float], k: int) -> Ranked:
+    """The first `k` that may be given; a list ends where the model has no more."""
+    given = [place for place, item in enumerate(items) if item >= 0 and item not in barred][:k]
+    return Ranked([items[place] for place in given], [scores[place] for place in given])
 
 
 def open_student(path: Path) -> Student:
