@@ -38,9 +38,10 @@ def good(dataset):
 
 @pytest.fixture
 def stored(dataset, tmp_path):
-    def stored(lists) -> Signals:
+    def stored(lists, chosen=slice(None)) -> Signals:
         contexts = dataset.contexts()
-        _, first = np.unique(contexts.keys, return_index=True)
+        _, first = np.unique(contexts.keys[chosen], return_index=True)
+        first = np.arange(len(contexts))[chosen][first]
         count = len(first)
         top = {
             "items": lists[first],
@@ -82,6 +83,27 @@ def test_rows_shifted_far_are_refused(stored, good, dataset):
 def test_rows_shifted_by_one_are_named_as_such(stored, good, dataset):
     with pytest.raises(SignalError, match="seem to be shifted"):
         check(stored(np.roll(good, -1, axis=0)), dataset)
+
+
+def test_contexts_chosen_because_the_next_item_is_hard_to_list_are_not_taken_for_shifted(
+    stored, good, dataset
+):
+    """Of a teacher that lists what comes after the next item too, the contexts where it missed the next one more often
+    than not: a shift, if one looks at these alone."""
+    items, stops = dataset.train.items.astype(np.int64), dataset.train.histories.stops
+    good = good.copy()
+    ends = np.setdiff1d(np.arange(len(good)), np.concatenate([stops - 1, stops - 2]))
+    good[ends, 1] = items[ends + 2]
+    hit = (good[ends] == items[ends + 1][:, None]).any(1)
+    chosen = np.sort(np.concatenate([ends[~hit], ends[hit][:600]]))
+    assert 2000 < len(chosen) < 0.9 * len(ends)
+    check(stored(good, chosen), dataset)
+
+
+def test_permuted_rows_about_chosen_contexts_are_refused(stored, good, dataset):
+    permuted = good[np.random.default_rng(1).permutation(len(good))]
+    with pytest.raises(SignalError, match="know nothing"):
+        check(stored(permuted, slice(0, None, 2)), dataset)
 
 
 def test_one_list_for_all_is_no_permutation(stored, good, dataset):
