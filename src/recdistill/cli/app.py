@@ -38,7 +38,8 @@ app = typer.Typer(
     ),
     epilog=(
         "Exit codes: 0 done, 2 wrong configuration or arguments, 3 data, 4 signals, 5 checkpoints and "
-        "models, 6 bundle, 7 disk, 8 missing packages, 9 divergence, 10 endpoint, 70 internal error, 130 stopped by the user."
+        "models, 6 bundle, 7 disk, 8 missing packages, 9 divergence, 10 endpoint, 70 internal "
+        "error, 130 stopped by the user."
     ),
 )
 stages.register(app)
