@@ -17,13 +17,18 @@ from recdistill.bundle.runtime import no_candidates
 from recdistill.data.columns import SCORE
 from recdistill.data.sequences import Sequences
 from recdistill.serving.catalogue import Catalogue
+from recdistill.serving.explaining import leave_one_out
 from recdistill.serving.messages import (
+    Reason,
     Recommendations,
     Recommended,
     RecommendRequest,
     SimilarRequest,
     Version,
 )
+
+_REASONS, _EXPLAINED = 3, 200
+"""Reasons given for an item, and the latest events that are looked at."""
 
 
 class Ranked(NamedTuple):
@@ -59,7 +64,11 @@ class Student:
         known = [self.catalogue.known(request.history or ()) for request in requests]
         ranked = self._ranked(requests, known)
         return [
-            self._told(ranked[row], len(request.history or ()) - len(known[row]))
+            self._told(
+                ranked[row],
+                len(request.history or ()) - len(known[row]),
+                self._reasons(ranked[row], known[row]) if request.explain else None,
+            )
             for row, request in enumerate(requests)
         ]
 
@@ -121,11 +130,29 @@ class Student:
             self.bundle.vocabulary.require(texts, "candidate item")
         return np.unique(np.array(known, dtype=np.int64))
 
-    def _told(self, ranked: Ranked, unknown: int) -> Recommendations:
+    def _reasons(self, ranked: Ranked, history: list[int]) -> list[list[Reason]]:
+        """For each item, the events of what the model sees of a history that raise its score most."""
+        seen = history[-(self.bundle.info.model.history or _EXPLAINED) :][-_EXPLAINED:]
+        if not seen or not ranked.items:
+            return [[] for _ in ranked.items]
+        gains = leave_one_out(self.bundle.runtime, seen, ranked.items)
+        ids, titles = self.catalogue.ids, self.catalogue.titles
+        return [
+            [
+                Reason(ids[seen[place]], float(gain[place]), titles[seen[place]])
+                for place in np.argsort(-gain, kind="stable")[:_REASONS].tolist()
+                if gain[place] > 0
+            ]
+            for gain in gains.T
+        ]
+
+    def _told(
+        self, ranked: Ranked, unknown: int, reasons: list[list[Reason]] | None = None
+    ) -> Recommendations:
         ids, titles = self.catalogue.ids, self.catalogue.titles
         items = [
-            Recommended(ids[item], score, titles[item])
-            for item, score in zip(ranked.items, ranked.scores, strict=True)
+            Recommended(ids[item], score, titles[item], reasons[place] if reasons else None)
+            for place, (item, score) in enumerate(zip(ranked.items, ranked.scores, strict=True))
         ]
         return Recommendations(items, self.digest, unknown)
 

@@ -18,6 +18,7 @@ LARGEST_K, LONGEST_HISTORY, MOST_CANDIDATES, MOST_REQUESTS, MOST_EVENTS = (
 ItemId = Annotated[str, Meta(min_length=1, max_length=256)] | Annotated[int, Meta(ge=0)]
 """Text or a number, as in the catalogue; `"50"` and `50` name the same item."""
 UserId = Annotated[str, Meta(min_length=1, max_length=256)]
+LARGEST_EXPLAINED_K = 50
 K = Annotated[int, Meta(ge=1, le=LARGEST_K)]
 
 
@@ -41,6 +42,8 @@ class RecommendRequest(Asked, frozen=True):
     """The only items to give; absent for all."""
     exclude: Annotated[list[ItemId], Meta(max_length=LONGEST_HISTORY)] = []
     """Items not to give; unknown ones are passed over."""
+    explain: bool = False
+    """Say of each item which events of the history raise its score. One request at a time, `k` up to 50."""
 
 
 class BatchRequest(Asked, frozen=True):
@@ -56,12 +59,23 @@ class SimilarRequest(Asked, frozen=True):
     k: K = 10
 
 
+class Reason(msgspec.Struct, frozen=True):
+    """An event of the history, and what it does for an item's score."""
+
+    item: str | int
+    gain: float
+    """How much the score would fall without this event."""
+    title: str | None = None
+
+
 class Recommended(msgspec.Struct, frozen=True):
     """An item of a list, the best first."""
 
     item: str | int
     score: float
     title: str | None = None
+    because: list[Reason] | None = None
+    """Where it was asked for: the events that raise its score, the most important first."""
 
 
 class Recommendations(msgspec.Struct, frozen=True):

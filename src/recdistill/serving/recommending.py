@@ -10,6 +10,7 @@ import msgspec
 from recdistill.errors import RecDistillError
 from recdistill.serving.keeping import Keeping
 from recdistill.serving.messages import (
+    LARGEST_EXPLAINED_K,
     LONGEST_HISTORY,
     BatchRecommendations,
     BatchRequest,
@@ -38,11 +39,18 @@ class Recommending:
 
     async def recommend(self, call: Call) -> Recommendations:
         """A list for one history."""
+        if call.body.explain and call.body.k > LARGEST_EXPLAINED_K:
+            most = f"At most {LARGEST_EXPLAINED_K} items are explained."
+            raise problem("invalid", most, field="$.k")
         return (await self._lists([call.body], ["$"]))[0]
 
     async def recommend_many(self, call: Call) -> BatchRecommendations:
         """A list for each of several histories."""
         requests: list[RecommendRequest] = call.body.requests
+        for place, request in enumerate(requests):
+            if request.explain:
+                alone = "Explanations are given one request at a time."
+                raise problem("invalid", alone, field=f"$.requests[{place}].explain")
         places = [f"$.requests[{place}]" for place in range(len(requests))]
         return BatchRecommendations(await self._lists(requests, places))
 
