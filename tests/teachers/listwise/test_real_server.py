@@ -45,7 +45,7 @@ def test_a_served_model_is_heard_and_its_love_of_places_is_seen(endpoint, tmp_pa
     found = alone.judge(HISTORIES, CANDIDATES)
     assert alone._form == "text", "this server does not keep to schemas"
     for row in range(3):
-        (order,) = alone._shown(HISTORIES, CANDIDATES)[row]
+        (order,) = alone._given(HISTORIES, CANDIDATES)[row]
         ranks = dict(zip(order.tolist(), [2, 1, 4, 3], strict=True))
         np.testing.assert_allclose(
             found[row], [-np.log(ranks[item]) for item in CANDIDATES[row]], rtol=1e-6
@@ -59,9 +59,9 @@ def test_a_served_model_is_heard_and_its_love_of_places_is_seen(endpoint, tmp_pa
 def test_the_official_client_hears_the_same(endpoint, tmp_path):
     from openai import OpenAI
 
-    one, first = judge(endpoint, tmp_path, orderings=1, form="text"), HISTORIES.take(slice(0, 1))
-    (request,) = one._requests(first, one._shown(first, CANDIDATES[:1]))
-    (ours,) = one.ask([request])
+    one, first = judge(endpoint, tmp_path, orderings=1, form="text"), HISTORIES.take(slice(0, 1)).packed()
+    (request,) = one._requests(first, one._given(first, CANDIDATES[:1]))
+    (ours,) = one.answers([request])
     turns = [{"role": turn.role, "content": turn.content} for turn in request.messages]
     with OpenAI(base_url=endpoint.base_url, api_key="none") as client:
         theirs = client.chat.completions.create(
