@@ -162,7 +162,12 @@ def main() -> None:
     dtype = torch.bfloat16 if device.type == "cuda" else torch.float32
     model = made(shape, device, dtype)
     weights = sum(part.numel() for part in model.parameters())
-    row: dict[str, Any] = {"model": given.model, "weights": weights, "device": _name(device), "dtype": str(dtype)}
+    row: dict[str, Any] = {
+        "model": given.model,
+        "weights": weights,
+        "device": _name(device),
+        "dtype": str(dtype),
+    }
     row |= {"rows": given.rows, "length": given.length}
     row |= rates(model, shape, given.rows, given.length, dtype)
     if device.type == "cuda":

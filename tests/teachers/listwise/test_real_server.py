@@ -59,7 +59,10 @@ def test_a_served_model_is_heard_and_its_love_of_places_is_seen(endpoint, tmp_pa
 def test_the_official_client_hears_the_same(endpoint, tmp_path):
     from openai import OpenAI
 
-    one, first = judge(endpoint, tmp_path, orderings=1, form="text"), HISTORIES.take(slice(0, 1)).packed()
+    one, first = (
+        judge(endpoint, tmp_path, orderings=1, form="text"),
+        HISTORIES.take(slice(0, 1)).packed(),
+    )
     (request,) = one._requests(first, one._given(first, CANDIDATES[:1]))
     (ours,) = one.answers([request])
     turns = [{"role": turn.role, "content": turn.content} for turn in request.messages]
