@@ -9,17 +9,16 @@ import sys
 import time
 from pathlib import Path
 
-import hypothesis.strategies as st
 import pytest
 from hypothesis import given
+from remembered import ANN, BOB, behaves_as_a_dictionary, calls, event
 
 from recdistill.errors import ConfigError, StorageError
-from recdistill.serving.histories.contract import Event, EventConflictError
+from recdistill.serving.histories.contract import EventConflictError
 from recdistill.serving.histories.opening import open_store
 from recdistill.serving.histories.sqlite import SqliteHistories
 from recdistill.serving.pseudonyms import VARIABLE, Pseudonyms, pseudonyms_from
 
-ANN, BOB = b"a" * 16, b"b" * 16
 APPENDER = Path(__file__).parents[1] / "support" / "appender.py"
 
 
@@ -30,37 +29,10 @@ def histories(tmp_path):
     opened.close()
 
 
-def event(number: int, user: bytes = ANN, item: str = "x", at: float = 0.0) -> Event:
-    return Event(number.to_bytes(16, "big"), user, item, at)
-
-
-sent = st.lists(
-    st.tuples(st.integers(0, 30), st.sampled_from([ANN, BOB]), st.integers(0, 3)), max_size=8
-)
-
-
-@given(st.lists(sent, max_size=8))
+@given(calls)
 def test_a_store_is_a_dictionary_by_id(tmp_path_factory, calls) -> None:
-    """Against a plain dictionary: all or nothing, each id once, order by time and then by arrival."""
     histories = SqliteHistories(tmp_path_factory.mktemp("model") / "h.sqlite", "key")
-    kept: dict[bytes, Event] = {}
-    for call in calls:
-        events = [event(n, user, f"i{n % 5}", float(at)) for n, user, at in call]
-        after, conflict = dict(kept), False
-        for one in events:
-            known = after.setdefault(one.id, one)
-            conflict |= (known.user, known.item) != (one.user, one.item)
-        if conflict:
-            with pytest.raises(EventConflictError):
-                histories.append(events)
-            continue
-        assert histories.append(events) == len(after) - len(kept)
-        kept = after
-    for user in (ANN, BOB):
-        # sorted() is stable, and a dictionary remembers the order of arrival.
-        mine = sorted((one for one in kept.values() if one.user == user), key=lambda one: one.at)
-        assert histories.export(user) == mine
-        assert histories.latest(user, 3) == [one.item for one in mine][-3:]
+    behaves_as_a_dictionary(histories, calls)
     histories.close()
 
 

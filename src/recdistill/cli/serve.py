@@ -71,7 +71,7 @@ def serve(
         str | None,
         typer.Option(
             envvar="RECDISTILL_HISTORIES",
-            help="Where users' histories are kept: a file (SQLite; by default among your data), or `none`.",
+            help="Where users' histories are kept: a file (SQLite; by default among your data), redis://…, or `none`.",
         ),
     ] = None,
     pseudonym_key: Annotated[

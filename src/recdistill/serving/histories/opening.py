@@ -9,11 +9,13 @@ import platformdirs
 
 from recdistill.errors import ConfigError
 from recdistill.serving.histories.contract import Histories
+from recdistill.serving.histories.redis import RedisHistories
 from recdistill.serving.histories.sqlite import SqliteHistories
 from recdistill.serving.pseudonyms import Pseudonyms, pseudonyms_from
 
 NONE = "none"
 _FILE = "histories.sqlite"
+_URLS = ("redis://", "rediss://", "unix://")
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Store:
 
 
 def open_store(where: str | None, key_file: Path | None = None) -> Store | None:
-    """The store that `where` names: a file (SQLite; without a name, one in the user's data folder), or `none`.
+    """The store that `where` names: a file (SQLite; by default in the user's data folder), a Redis by URL, or `none`.
 
     The key of the pseudonyms never lies beside what it hides: without a `key_file` it is kept with the user's settings.
 
@@ -35,8 +37,11 @@ def open_store(where: str | None, key_file: Path | None = None) -> Store | None:
     """
     if where == NONE:
         return None
+    if where and where.startswith(_URLS):
+        pseudonyms = pseudonyms_from(key_file or _default_key())
+        return Store(RedisHistories(where, pseudonyms.identity), pseudonyms)
     path = Path(where) if where else platformdirs.user_data_path("recdistill") / _FILE
-    key_file = key_file or platformdirs.user_config_path("recdistill") / "pseudonym.key"
+    key_file = key_file or _default_key()
     if key_file.absolute().parent == path.absolute().parent:
         raise ConfigError(
             f"The pseudonym key {key_file} would lie beside the histories that it hides.",
@@ -44,3 +49,7 @@ def open_store(where: str | None, key_file: Path | None = None) -> Store | None:
         )
     pseudonyms = pseudonyms_from(key_file)
     return Store(SqliteHistories(path, pseudonyms.identity), pseudonyms)
+
+
+def _default_key() -> Path:
+    return platformdirs.user_config_path("recdistill") / "pseudonym.key"
