@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 import time
 from typing import cast
@@ -21,12 +22,13 @@ class Observed:
 
     def __init__(self, app: App, metrics: Metrics, journal: Journal) -> None:
         self._app, self._metrics, self._journal = app, metrics, journal
+        self._name, self._numbers = secrets.token_hex(4), itertools.count(1)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request; web sockets are not spoken here."""
         if scope["type"] != "http":
             return
-        began, number, status = time.perf_counter(), secrets.token_hex(8), 0
+        began, number, status = time.perf_counter(), f"{self._name}-{next(self._numbers)}", 0
 
         async def watched(message: Message) -> None:
             nonlocal status

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
 import msgspec
 
 from recdistill.errors import RecDistillError
+from recdistill.serving.gathering import Gathering
 from recdistill.serving.keeping import Keeping
 from recdistill.serving.messages import (
     LARGEST_EXPLAINED_K,
@@ -36,6 +37,7 @@ class Recommending:
 
     def __init__(self, shelf: Shelf, work: Work, keeping: Keeping | None, metrics: Metrics) -> None:
         self._shelf, self._work, self._keeping, self._metrics = shelf, work, keeping, metrics
+        self._gathering = Gathering(work)
 
     async def recommend(self, call: Call) -> Recommendations:
         """A list for one history."""
@@ -57,14 +59,15 @@ class Recommending:
     async def similar(self, call: Call) -> Recommendations:
         """The neighbours of an item."""
         student, request = self._shelf.student, call.body
-        return await self._computed(lambda: student.similar(request))
+        return await _told(self._work.run(lambda: student.similar(request)))
 
     async def _lists(
         self, requests: Sequence[RecommendRequest], places: Sequence[str]
     ) -> list[Recommendations]:
         whole = [await self._whole(*pair) for pair in zip(requests, places, strict=True)]
         student = self._shelf.student  # one for the whole answer, whatever is promoted meanwhile
-        found = await self._computed(lambda: student.recommend([request for request, _ in whole]))
+        asked = [request for request, _ in whole]
+        found = await _told(self._gathering.recommend(student, asked))
         lists = [
             msgspec.structs.replace(told, degraded=True) if degraded else told
             for told, (_, degraded) in zip(found, whole, strict=True)
@@ -82,12 +85,6 @@ class Recommending:
             raise problem("invalid", "This server keeps no histories.", field=f"{where}.user")
         history = await self._keeping.latest(request.user, LONGEST_HISTORY)
         return msgspec.structs.replace(request, history=history or []), history is None
-
-    async def _computed(self, work: Callable[[], Result]) -> Result:
-        try:
-            return await self._work.run(work)
-        except RecDistillError as error:
-            raise from_error(error) from error
 
     def operations(self) -> list[Operation]:
         """The part of the table that these are."""
@@ -129,3 +126,10 @@ class Recommending:
                 problems=("unknown-item",),
             ),
         ]
+
+
+async def _told(answer: Awaitable[Result]) -> Result:
+    try:
+        return await answer
+    except RecDistillError as error:
+        raise from_error(error) from error

@@ -48,7 +48,7 @@ class Status:
     async def _prove(self) -> bool:
         student = self._shelf.student
         try:
-            await self._work.probe(lambda: student.recommend([RecommendRequest(history=[], k=1)]))
+            await self._work.begin(lambda: student.recommend([RecommendRequest(history=[], k=1)]))
         except (
             Exception
         ):  # whatever it is: a student that fails at the simplest question is not ready

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from typing import TypeVar
 
 from recdistill.serving.problems import problem
@@ -13,12 +14,31 @@ Result = TypeVar("Result")
 
 
 class Work:
-    """A few threads and a short queue before them. What does not fit is turned away at once, not kept waiting."""
+    """A thread and a short queue before it. What does not fit is turned away at once, not kept waiting."""
 
-    def __init__(self, waiting: int, threads: int = 1) -> None:
+    def __init__(self, waiting: int) -> None:
         """At most `waiting` pieces of work under way, those in the queue included."""
-        self._pool = ThreadPoolExecutor(threads, "answers")
+        self._pool = ThreadPoolExecutor(1, "answers")
         self._waiting, self.under_way = waiting, 0
+
+    @contextmanager
+    def admitted(self) -> Generator[None, None, None]:
+        """Count a piece of work that is under way.
+
+        Raises:
+            ProblemError: 503, too many are.
+        """
+        if self.under_way >= self._waiting:
+            raise problem("busy", retry_after=1)
+        self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
+
+    def begin(self, work: Callable[[], Result]) -> asyncio.Future[Result]:
+        """Compute something beside the loop. Nobody is turned away here; see `admitted`."""
+        return asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     async def run(self, work: Callable[[], Result]) -> Result:
         """What `work` returns; a piece whose caller has given up is not begun any more.
@@ -26,18 +46,9 @@ class Work:
         Raises:
             ProblemError: 503, too many are under way.
         """
-        if self.under_way >= self._waiting:
-            raise problem("busy", retry_after=1)
-        self.under_way += 1
-        try:
-            return await self.probe(work)
-        finally:
-            self.under_way -= 1
-
-    async def probe(self, work: Callable[[], Result]) -> Result:
-        """As `run`, for questions of the server to itself: they wait with the others, but are never turned away."""
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+        with self.admitted():
+            return await self.begin(work)
 
     def close(self) -> None:
-        """Finish what is being computed, and let go of the threads."""
+        """Finish what is being computed, and let go of the thread."""
         self._pool.shutdown(wait=True, cancel_futures=True)
