@@ -58,6 +58,20 @@ def test_users_see_and_are_forgotten(client) -> None:
     assert len(client.get("/v1/users/bob").json()["events"]) == 1
 
 
+def test_a_batch_mixes_users_and_histories(client) -> None:
+    client.post("/v1/events", events("i0001", "i0006"))
+    client.post("/v1/events", events("i0011", user="bob"))
+    bodies = [{"user": "bob"}, {"history": ["i0003"]}, {"user": "ann"}, {"user": "nobody"}]
+    together = client.post("/v1/recommend/batch", {"requests": bodies}).json()["answers"]
+    alone = [client.post("/v1/recommend", body).json() for body in bodies]
+    plain = [["i0011"], ["i0003"], ["i0001", "i0006"], []]
+    told = [client.post("/v1/recommend", {"history": history}).json() for history in plain]
+    for answers in (together, alone, told):
+        assert [[one["item"] for one in each["items"]] for each in answers] == [
+            [one["item"] for one in each["items"]] for each in told
+        ]
+
+
 @pytest.mark.parametrize("body", [{}, {"history": [], "user": "ann"}])
 def test_either_a_history_or_a_user(client, body) -> None:
     answer = client.post("/v1/recommend", body)

@@ -36,15 +36,19 @@ class Application:
     ) -> None:
         """Without a `store` there are no operations about users; without a `journal` nothing is written."""
         limits = limits or Limits()
-        # Two queues: a disk that hangs keeps nobody waiting who sends their history along.
-        self._answers, self._disk = Work(limits.waiting), Work(limits.waiting)
+        # Queues of their own: no history waits for a flush of the disk, and no answer for either.
+        self._answers, self._reads, self._writes = (Work(limits.waiting) for _ in range(3))
         self._store = store
-        self.metrics = Metrics(lambda: self._answers.under_way + self._disk.under_way)
+        self.metrics = Metrics(lambda: sum(each.under_way for each in self._works))
         self._journal = Journal(journal)
         self.promoted(shelf.student)
         self.operations = self._table(shelf, limits)
         inner = Gate(Router(self.operations, limits), keys, Pace(limits.rate, limits.burst))
         self._app: App = Observed(inner, self.metrics, self._journal)
+
+    @property
+    def _works(self) -> tuple[Work, Work, Work]:
+        return self._answers, self._reads, self._writes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -64,8 +68,8 @@ class Application:
 
     def close(self) -> None:
         """Finish what is being computed, and let go of threads and files."""
-        self._answers.close()
-        self._disk.close()
+        for each in self._works:
+            each.close()
         if self._store:
             self._store.histories.close()
 
@@ -73,7 +77,8 @@ class Application:
         store = self._store
         keeping = None
         if store:
-            keeping = Keeping(store.histories, store.pseudonyms, self._disk, limits.patience)
+            works = (self._reads, self._writes)
+            keeping = Keeping(store.histories, store.pseudonyms, *works, limits.patience)
         recommending = Recommending(shelf, self._answers, keeping, self.metrics)
         kept = keeping.operations() if keeping else []
         return Status(shelf, self._answers).describing(

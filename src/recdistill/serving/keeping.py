@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
 from recdistill.errors import StorageError
@@ -29,11 +29,16 @@ class Keeping:
     """The door to the store: ids go in as pseudonyms, and raw ones no further than here."""
 
     def __init__(
-        self, histories: Histories, pseudonyms: Pseudonyms, work: Work, patience: float
+        self,
+        histories: Histories,
+        pseudonyms: Pseudonyms,
+        reads: Work,
+        writes: Work,
+        patience: float,
     ) -> None:
-        """`patience`: seconds that reading a history may take."""
-        self._histories, self._pseudonyms, self._work = histories, pseudonyms, work
-        self._patience = patience
+        """`patience`: seconds that reading histories may take."""
+        self._histories, self._pseudonyms = histories, pseudonyms
+        self._reads, self._writes, self._patience = reads, writes, patience
 
     async def append(self, call: Call) -> Acknowledged:
         """Acknowledge events, once they are durable."""
@@ -41,41 +46,37 @@ class Keeping:
         now = time.time()
         events = [self._hidden(event, now) for event in request.events]
         try:
-            new = await self._stored(lambda: self._histories.append(events))
+            new = await _stored(self._writes.run(lambda: self._histories.append(events)))
         except EventConflictError as conflict:
             raise problem("event-conflict", field=f"$.events[{conflict.place}].id") from None
         return Acknowledged(len(events), new)
 
-    async def latest(self, user: str, number: int) -> list[str] | None:
-        """The latest items of a user, oldest first; `None` where the store cannot tell, or not in time."""
-        pseudonym = self._pseudonyms.user(user)
+    async def latest(self, users: Sequence[str], number: int) -> list[list[str]] | None:
+        """The latest items of users, oldest first; `None` where the store cannot tell, or not in time."""
+        hidden = [self._pseudonyms.user(user) for user in users]
         try:
             async with asyncio.timeout(self._patience):
-                return await self._stored(lambda: self._histories.latest(pseudonym, number))
-        except (ProblemError, TimeoutError):
+                return await self._reads.run(
+                    lambda: [self._histories.latest(user, number) for user in hidden]
+                )
+        except (ProblemError, StorageError, TimeoutError):
             return None
 
     async def export(self, call: Call) -> UserHistory:
         """All that is kept of a user."""
         pseudonym = self._pseudonyms.user(call.name)
-        events = await self._stored(lambda: self._histories.export(pseudonym))
+        events = await _stored(self._reads.run(lambda: self._histories.export(pseudonym)))
         return UserHistory([KeptEvent(event.item, event.at) for event in events])
 
     async def forget(self, call: Call) -> Forgotten:
         """Remove a user."""
         pseudonym = self._pseudonyms.user(call.name)
-        return Forgotten(await self._stored(lambda: self._histories.forget(pseudonym)))
+        return Forgotten(await _stored(self._writes.run(lambda: self._histories.forget(pseudonym))))
 
     def _hidden(self, event: SentEvent, now: float) -> Event:
         hide = self._pseudonyms
         at = now if event.at is None else event.at
         return Event(hide.event(event.id), hide.user(event.user), str(event.item), at)
-
-    async def _stored(self, work: Callable[[], Result]) -> Result:
-        try:
-            return await self._work.run(work)
-        except StorageError as error:
-            raise from_error(error) from error
 
     def operations(self) -> list[Operation]:
         """The part of the table that these are."""
@@ -113,3 +114,10 @@ class Keeping:
                 problems=("storage",),
             ),
         ]
+
+
+async def _stored(answer: Awaitable[Result]) -> Result:
+    try:
+        return await answer
+    except StorageError as error:
+        raise from_error(error) from error

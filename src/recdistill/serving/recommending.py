@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Sequence
 from typing import TypeVar
 
-import msgspec
+from msgspec.structs import replace
 
 from recdistill.errors import RecDistillError
 from recdistill.serving.gathering import Gathering
@@ -64,27 +64,38 @@ class Recommending:
     async def _lists(
         self, requests: Sequence[RecommendRequest], places: Sequence[str]
     ) -> list[Recommendations]:
-        whole = [await self._whole(*pair) for pair in zip(requests, places, strict=True)]
+        for request, place in zip(requests, places, strict=True):
+            self._require_somebody(request, place)
+        asked, known = await self._with_histories(requests)
         student = self._shelf.student  # one for the whole answer, whatever is promoted meanwhile
-        asked = [request for request, _ in whole]
         found = await _told(self._gathering.recommend(student, asked))
         lists = [
-            msgspec.structs.replace(told, degraded=True) if degraded else told
-            for told, (_, degraded) in zip(found, whole, strict=True)
+            told if known or request.user is None else replace(told, degraded=True)
+            for told, request in zip(found, requests, strict=True)
         ]
         self._metrics.gave(lists)
         return lists
 
-    async def _whole(self, request: RecommendRequest, where: str) -> tuple[RecommendRequest, bool]:
-        """The request with its history, and whether that could not be had."""
+    def _require_somebody(self, request: RecommendRequest, where: str) -> None:
         if (request.history is None) == (request.user is None):
             raise problem("invalid", "Either history or user.", "[] is somebody new.", where)
-        if request.user is None:
-            return request, False
-        if self._keeping is None:
+        if request.user is not None and self._keeping is None:
             raise problem("invalid", "This server keeps no histories.", field=f"{where}.user")
-        history = await self._keeping.latest(request.user, LONGEST_HISTORY)
-        return msgspec.structs.replace(request, history=history or []), history is None
+
+    async def _with_histories(
+        self, requests: Sequence[RecommendRequest]
+    ) -> tuple[list[RecommendRequest], bool]:
+        """The requests with the histories of their users, and whether these could be had."""
+        users = [request.user for request in requests if request.user is not None]
+        if not users or self._keeping is None:
+            return list(requests), True
+        found = await self._keeping.latest(users, LONGEST_HISTORY)
+        histories = iter(found if found is not None else [list[str]()] * len(users))
+        whole = [
+            request if request.user is None else replace(request, history=list(next(histories)))
+            for request in requests
+        ]
+        return whole, found is not None
 
     def operations(self) -> list[Operation]:
         """The part of the table that these are."""

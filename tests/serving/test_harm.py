@@ -1,0 +1,68 @@
+"""A real server under bodies and bytes that mean harm: it lives, answers, and does not grow."""
+
+from __future__ import annotations
+
+import random
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import closing
+from pathlib import Path
+
+import httpx
+import pytest
+
+MALFORMER = Path(__file__).parents[1] / "support" / "malformer.py"
+
+
+@pytest.mark.parametrize(
+    ("bodies", "leak", "grows"),
+    [
+        (3_000, 0, False),
+        (3_000, 20_000, True),  # what a leak looks like to this test
+        pytest.param(100_000, 0, False, marks=pytest.mark.slow),
+    ],
+)
+def test_malformed_bodies_leave_nothing_behind(bundle_folder, bodies, leak, grows) -> None:
+    """Growth of memory between the first tenth and the end: 32 MiB at most."""
+    command = [sys.executable, MALFORMER, bundle_folder, str(bodies), str(leak)]
+    told = subprocess.run(command, capture_output=True, text=True, check=True, timeout=1200)
+    growth, *statuses = map(int, told.stdout.split())
+    assert (growth > 32 << 20) == grows, growth
+    assert set(statuses) <= {400, 413, 415, 422}
+
+
+@pytest.fixture
+def address(client):
+    """The application behind uvicorn, in a thread."""
+    from recdistill.serving.configuration import ServerConfig
+    from recdistill.serving.running import bound, web_server
+
+    config = ServerConfig(port=0)
+    listener, server = bound(config), web_server(client.app, config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    yield listener.getsockname()
+    server.should_exit = True
+    thread.join()
+
+
+def test_bytes_that_are_no_http_do_no_harm(address, client) -> None:
+    draw = random.Random(0)
+    good = b'POST /v1/recommend HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\n{"k": 10}'
+    for number in range(300):
+        data = bytearray(good)
+        for _ in range(draw.randint(1, 12)):
+            data[draw.randrange(len(data))] = draw.randrange(256)
+        data = data[: draw.randint(1, len(data))] * draw.choice([1, 1, 1, 50])
+        with closing(socket.create_connection(address, timeout=10)) as one:
+            one.sendall(data)
+            if number % 2:
+                one.shutdown(socket.SHUT_WR)
+                one.recv(4096)
+    headers = {"authorization": f"Bearer {client.token}"}
+    with httpx.Client(base_url=f"http://{address[0]}:{address[1]}", headers=headers) as http:
+        assert http.get("/livez").status_code == 200
+        assert http.post("/v1/recommend", json={"history": []}).status_code == 200
+        assert client.app._answers.under_way == 0
