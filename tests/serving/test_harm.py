@@ -6,12 +6,12 @@ import random
 import socket
 import subprocess
 import sys
-import threading
 from contextlib import closing
 from pathlib import Path
 
 import httpx
 import pytest
+from served import listening
 
 MALFORMER = Path(__file__).parents[1] / "support" / "malformer.py"
 
@@ -35,17 +35,8 @@ def test_malformed_bodies_leave_nothing_behind(bundle_folder, bodies, leak, grow
 
 @pytest.fixture
 def address(client):
-    """The application behind uvicorn, in a thread."""
-    from recdistill.serving.configuration import ServerConfig
-    from recdistill.serving.running import bound, web_server
-
-    config = ServerConfig(port=0)
-    listener, server = bound(config), web_server(client.app, config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    yield listener.getsockname()
-    server.should_exit = True
-    thread.join()
+    with listening(client.app) as (_, port):
+        yield "127.0.0.1", port
 
 
 def test_bytes_that_are_no_http_do_no_harm(address, client) -> None:

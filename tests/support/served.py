@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import httpx
+
+from recdistill.serving.configuration import ServerConfig
+from recdistill.serving.running import bound, web_server
 
 
 class Client:
@@ -41,3 +46,18 @@ class Client:
     def close(self) -> None:
         self._runner.close()
         self.app.close()
+
+
+@contextmanager
+def listening(app: Any, **settings: Any) -> Iterator[tuple[Any, int]]:
+    """The application behind uvicorn, in a thread; gives the server and its port."""
+    config = ServerConfig(port=0, **settings)
+    listener, server = bound(config), web_server(app, config)
+    port = listener.getsockname()[1]
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield server, port
+    finally:
+        server.should_exit = True
+        thread.join()
