@@ -3,7 +3,8 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PYTEST_WORKERS ?= 2
-# Tests are many and small: one thread each, so that the workers do not fight for cores.
+# Tests are many and small: one thread each, so that the workers do not fight for cores; a file stays with one worker, which
+# makes its fixtures once.
 TEST_ENV := OMP_NUM_THREADS=1 TOKENIZERS_PARALLELISM=false
 
 .PHONY: help demo test test-slow lint types format bench clean
@@ -20,7 +21,7 @@ demo: $(VENV)/.package
 
 test: $(VENV)/.dev
 	sh tools/system-packages
-	$(TEST_ENV) $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --cov --cov-report=term --cov-fail-under=95
+	$(TEST_ENV) $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile --cov --cov-report=term --cov-fail-under=95
 
 test-slow: $(VENV)/.dev
 	sh tools/system-packages
