@@ -54,9 +54,9 @@ def _view(person: Example) -> ExampleView:
     return ExampleView(
         person.user,
         _titles(person.history[-SHOWN_HISTORY:]),
-        _more(len(person.history) - SHOWN_HISTORY, "earlier"),
+        more(len(person.history) - SHOWN_HISTORY, "earlier"),
         _titles(person.targets[:SHOWN_TARGETS]),
-        _more(len(person.targets) - SHOWN_TARGETS, "more"),
+        more(len(person.targets) - SHOWN_TARGETS, "more"),
         tuple(_list(model, person.lists[model]) for model in _shown(person)),
     )
 
@@ -74,7 +74,8 @@ def _titles(titles: tuple[str, ...]) -> tuple[str, ...]:
     )
 
 
-def _more(number: int, word: str) -> str:
+def more(number: int, word: str) -> str:
+    """How many are not shown, in words; nothing where all are."""
     return f"{wording.count(number)} {word}" if number > 0 else ""
 
 

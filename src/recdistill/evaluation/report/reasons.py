@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from recdistill.data.reasons import plain
-from recdistill.evaluation.report.examples import LONGEST_TITLE, SHOWN_HISTORY, SHOWN_LIST
+from recdistill.evaluation.report.examples import (
+    LONGEST_TITLE,
+    SHOWN_HISTORY,
+    SHOWN_LIST,
+    more,
+)
 from recdistill.evaluation.report.reading import STUDENT, TEACHER, model_label, model_style
 from recdistill.evaluation.report.story import Explained
-from recdistill.evaluation.report.wording import count
 
 SHOWN_CONTEXTS = 4
 SHOWN_REASONS = 2
@@ -48,11 +52,10 @@ def told(contexts: Sequence[Explained]) -> tuple[ReasonView, ...]:
 
 
 def _view(context: Explained) -> ReasonView:
-    earlier = len(context.history) - SHOWN_HISTORY
     lists = ((TEACHER, context.teacher), (STUDENT, context.student))
     return ReasonView(
         _titles(context.history[-SHOWN_HISTORY:]),
-        f"{count(earlier)} earlier" if earlier > 0 else "",
+        more(len(context.history) - SHOWN_HISTORY, "earlier"),
         tuple(
             ListedView(model_label(role), model_style(role), _titles(titles[:SHOWN_LIST]))
             for role, titles in lists
