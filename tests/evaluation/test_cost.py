@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from evaluation_models import FixedModel, random_cases, random_model
 from torch import nn
 
 from recdistill.data.sequences import Sequences
+from recdistill.data.vocabulary import Vocabulary
 from recdistill.evaluation.cost import cost_of, flops, labelling, latency
+from recdistill.models.sasrec import SASRec, SASRecConfig
 from recdistill.signals.kinds import HardLabel
 from recdistill.signals.manifest import DatasetIdentity, Shard, SignalManifest, TeacherIdentity
 
@@ -39,6 +42,17 @@ def test_flops_are_two_a_multiplication() -> None:
     assert (
         flops(Layered(items, width), history) == 2 * (width * 16 + 16 * width) + 2 * items * width
     )
+
+
+@pytest.mark.parametrize(("length", "blocks"), [(1, 1), (5, 2), (12, 3)])
+def test_a_transformer_is_counted_whole(length: int, blocks: int) -> None:
+    items, width = 40, 16
+    config = SASRecConfig(width=width, blocks=blocks, heads=2, history=12)
+    model = SASRec(config, Vocabulary(pl.Series(range(items))))
+    history = Sequences.from_lists([list(range(length))])
+    each = 4 * width * width + 2 * width * 4 * width
+    expected = blocks * (2 * length * each + 4 * length * length * width) + 2 * items * width
+    assert flops(model, history) == expected
 
 
 def test_a_model_may_count_its_own_encoding() -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -11,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, sdpa_flop_count
 
 from recdistill.data.dataset import Cases
 from recdistill.data.sequences import Sequences
@@ -86,15 +87,32 @@ def flops(model: Recommender, history: Sequences) -> int:
     Encoding is what the model says (`CountsFlops`), or what its matrix products and attentions
     come to; scoring is a product with every row of the item table, or what `score` comes to.
     """
-    with FlopCounterMode(display=False) as counter:
-        states = model.states(history)
+    # Two requests, halved: a single row is doubled by `models.products.product` for the sake of ties.
+    twice = Sequences.from_lists([history[0].tolist()] * 2)
+    with FlopCounterMode(display=False, custom_mapping=_on_processors()) as counter:
+        states = model.states(twice)
         encoding = counter.get_total_flops()
         model.score(states)
-        total = counter.get_total_flops()
+        scoring = counter.get_total_flops() - encoding
     if isinstance(model, CountsFlops):
-        encoding, total = model.flops(int(history.lengths[0])), total - encoding
-        return encoding + total
-    return total
+        return model.flops(int(history.lengths[0])) + scoring // 2
+    return (encoding + scoring) // 2
+
+
+def _on_processors() -> dict[Any, Callable[..., int]]:
+    """What a processor computes in one go, and torch's counter does not know: attention, and oneDNN's linear layer."""
+
+    def attention(
+        query: Sequence[int], key: Sequence[int], value: Sequence[int], *_: Any, **__: Any
+    ) -> int:
+        return sdpa_flop_count(query, key, value)
+
+    def linear(values: Sequence[int], weight: Sequence[int], *_: Any, **__: Any) -> int:
+        return 2 * math.prod(values) * weight[0]
+
+    known = {torch.ops.aten._scaled_dot_product_flash_attention_for_cpu: attention}
+    onednn = getattr(torch.ops.mkldnn, "_linear_pointwise", None)
+    return known if onednn is None else {**known, onednn: linear}
 
 
 @torch.no_grad()
