@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from recdistill.bundle.bundle import Bundle
+from recdistill.data.columns import EVENTS
 from recdistill.data.dataset import Dataset
 from recdistill.errors import ConfigError, DataError
 from recdistill.models.sasrec import SASRec
@@ -148,7 +151,9 @@ def test_similar_to_an_unknown_item(bundle: Bundle) -> None:
 
 
 def test_the_bundle_knows_its_items_and_itself(bundle: Bundle, tiny_dataset: Dataset) -> None:
-    assert bundle.items.equals(tiny_dataset.items.frame)
+    assert bundle.items.drop(EVENTS).equals(tiny_dataset.items.frame)
+    taken = Counter(tiny_dataset.train.items.tolist())
+    assert bundle.items[EVENTS].to_list() == [taken[item] for item in range(40)]
     assert bundle.info.model.kind == "sasrec"
     assert bundle.info.model.history == 8
     assert bundle.info.dataset.fingerprint == tiny_dataset.fingerprint

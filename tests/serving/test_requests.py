@@ -109,7 +109,9 @@ def test_batches_are_capped(client) -> None:
 def test_an_answer_that_takes_too_long_is_given_up_and_more_than_fit_are_turned_away(
     serve, monkeypatch
 ) -> None:
-    """Three requests for two places before a student that sleeps: one refused at once, two at the deadline."""
+    """Three requests for two places before a student that sleeps: one refused at once, two at the deadline, where
+    there is nothing to fall back to.
+    """
     import threading
     import time
 
@@ -117,6 +119,7 @@ def test_an_answer_that_takes_too_long_is_given_up_and_more_than_fit_are_turned_
 
     client, slept = serve(deadline=0.3, waiting=2), threading.Event()
     monkeypatch.setattr(Student, "recommend", lambda self, requests: slept.wait(5))
+    monkeypatch.setattr(Student, "popular", None)
 
     async def three(http):
         async def one():

@@ -8,6 +8,9 @@ import logging
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
+import polars as pl
+
 from recdistill import __version__
 from recdistill.bundle.agreement import probes, require_agreement
 from recdistill.bundle.bundle import Bundle
@@ -29,6 +32,7 @@ from recdistill.bundle.onnx_export import to_onnx
 from recdistill.bundle.reasons import MOST, written
 from recdistill.bundle.runtime import Runtime
 from recdistill.bundle.students import model_entry, scorer_of
+from recdistill.data.columns import EVENTS
 from recdistill.data.dataset import Dataset
 from recdistill.data.reasons import Reasons
 from recdistill.errors import BundleError, ConfigError, nearest
@@ -133,7 +137,8 @@ def _dataset_entry(dataset: Dataset) -> DatasetEntry:
 
 def _items(dataset: Dataset) -> bytes:
     stream = io.BytesIO()
-    dataset.items.frame.write_parquet(stream)
+    counts = np.bincount(dataset.train.items, minlength=dataset.num_items)
+    dataset.items.frame.with_columns(pl.Series(EVENTS, counts)).write_parquet(stream)
     return stream.getvalue()
 
 

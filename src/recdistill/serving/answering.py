@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int64
+from msgspec.structs import replace
 
 from recdistill.bundle.bundle import SIMILAR, Bundle
 from recdistill.bundle.loading import load_bundle
@@ -19,6 +19,7 @@ from recdistill.data.sequences import Sequences
 from recdistill.serving.catalogue import Catalogue
 from recdistill.serving.explaining import leave_one_out
 from recdistill.serving.messages import (
+    Cause,
     Reason,
     Recommendations,
     Recommended,
@@ -26,16 +27,10 @@ from recdistill.serving.messages import (
     SimilarRequest,
     Version,
 )
+from recdistill.serving.popular import Popular, Ranked
 
 _REASONS, _EXPLAINED = 3, 200
 """Reasons given for an item, and the latest events that are looked at."""
-
-
-class Ranked(NamedTuple):
-    """The best dense items of a request and their scores."""
-
-    items: list[int]
-    scores: list[float]
 
 
 @dataclass(frozen=True)
@@ -55,8 +50,14 @@ class Student:
         """What its items are called."""
         return Catalogue(self.bundle.items)
 
+    @cached_property
+    def popular(self) -> Popular | None:
+        """What is left where the model has nothing to say; `None` where the bundle does not tell."""
+        return Popular.of(self.bundle.items)
+
     def recommend(self, requests: Sequence[RecommendRequest]) -> list[Recommendations]:
-        """A list for each request; one without a `history` is about somebody new.
+        """A list for each request; one without a `history` is about somebody new. A history of which nothing is
+        known gets what is popular.
 
         Raises:
             DataError: a candidate is unknown.
@@ -69,8 +70,28 @@ class Student:
                 len(request.history or ()) - len(known[row]),
                 self._reasons(ranked[row], known[row]) if request.explain else None,
             )
+            if known[row] or not request.history or not self.popular
+            else self.fallback(request, "unknown-history")
             for row, request in enumerate(requests)
         ]
+
+    def fallback(self, request: RecommendRequest, cause: Cause) -> Recommendations:
+        """What is popular, within what the request allows; nothing where the bundle does not tell.
+
+        Raises:
+            DataError: a candidate is unknown.
+        """
+        known = self.catalogue.known(request.history or ())
+        barred = {*self.catalogue.known(request.exclude), *(known if request.filter_seen else ())}
+        allowed = None if request.candidates is None else self._allowed(request)
+        popular = self.popular
+        ranked = popular.best(request.k, barred, allowed) if popular else Ranked([], [])
+        told = self._told(
+            ranked,
+            len(request.history or ()) - len(known),
+            [[] for _ in ranked.items] if request.explain else None,
+        )
+        return replace(told, degraded=True, cause=cause)
 
     def similar(self, request: SimilarRequest) -> Recommendations:
         """The neighbours of an item.
@@ -157,7 +178,7 @@ class Student:
         return Recommendations(items, self.digest, unknown)
 
 
-def _without(barred: set[int], items: list[int], scores: list[float], k: int) -> Ranked:
+def _without(barred: Collection[int], items: list[int], scores: list[float], k: int) -> Ranked:
     """The first `k` that may be given; a list ends where the model has no more."""
     given = [place for place, item in enumerate(items) if item >= 0 and item not in barred][:k]
     return Ranked([items[place] for place in given], [scores[place] for place in given])

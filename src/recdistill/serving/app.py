@@ -11,6 +11,7 @@ from recdistill.serving.journal import Journal
 from recdistill.serving.keeping import Keeping
 from recdistill.serving.keys import KeyRing
 from recdistill.serving.limits import Limits
+from recdistill.serving.messages import Recommendations
 from recdistill.serving.metrics import Metrics
 from recdistill.serving.observing import Observed
 from recdistill.serving.operations import Operation
@@ -21,6 +22,9 @@ from recdistill.serving.shelf import Shelf
 from recdistill.serving.status import Status
 from recdistill.serving.wire import App, Receive, Scope, Send
 from recdistill.serving.work import Work
+
+_MODEL_SHARE = 0.9
+"""Of the deadline; what is left is for a list of what is popular."""
 
 
 class Application:
@@ -66,6 +70,14 @@ class Application:
         self.metrics.refused()
         self._journal.happened("refused", why=error.message)
 
+    def gave(self, lists: list[Recommendations]) -> None:
+        """Count lists."""
+        self.metrics.gave(lists)
+
+    def failed(self, error: Exception) -> None:
+        """Write down why the model gave no list."""
+        self._journal.failure("", error)
+
     def close(self) -> None:
         """Finish what is being computed, and let go of threads and files."""
         for each in self._works:
@@ -79,7 +91,9 @@ class Application:
         if store:
             works = (self._reads, self._writes)
             keeping = Keeping(store.histories, store.pseudonyms, *works, limits.patience)
-        recommending = Recommending(shelf, self._answers, keeping, self.metrics)
+        recommending = Recommending(
+            shelf, self._answers, keeping, self, _MODEL_SHARE * limits.deadline
+        )
         kept = keeping.operations() if keeping else []
         return Status(shelf, self._answers).describing(
             [*recommending.operations(), *kept, *self.metrics.operations()]

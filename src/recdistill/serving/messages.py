@@ -19,6 +19,7 @@ ItemId = Annotated[str, Meta(min_length=1, max_length=256)] | Annotated[int, Met
 """Text or a number, as in the catalogue; `"50"` and `50` name the same item."""
 UserId = Annotated[str, Meta(min_length=1, max_length=256)]
 LARGEST_EXPLAINED_K = 50
+Cause = Literal["history", "unknown-history", "deadline", "model"]
 K = Annotated[int, Meta(ge=1, le=LARGEST_K)]
 
 
@@ -87,7 +88,11 @@ class Recommendations(msgspec.Struct, frozen=True):
     unknown: int = 0
     """Items of the history that the bundle does not know."""
     degraded: bool = False
-    """A fallback: the user's history could not be read, so this is what somebody new gets."""
+    """A fallback: not what the model says of this history."""
+    cause: Cause | None = None
+    """Why it is a fallback. `history`: the user's could not be read, so this is what the model says to somebody new.
+    Of the others the list is what is popular. `unknown-history`: the bundle knows none of its items; `deadline`,
+    `model`: the model gave no answer in time, or failed."""
 
 
 class BatchRecommendations(msgspec.Struct, frozen=True):

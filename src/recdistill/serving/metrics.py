@@ -37,6 +37,12 @@ class Metrics:
         self._lists = self._counter("lists", "Lists given.")
         self._empty = self._counter("empty_lists", "Of them, those without an item.")
         self._degraded = self._counter("degraded_lists", "Of them, fallbacks.")
+        self._fallbacks = Counter(
+            "recdistill_fallback_lists",
+            "Fallbacks, by cause.",
+            ["cause"],
+            registry=self.registry,
+        )
         self._unknown = self._counter("unknown_items", "Items of histories that nobody knows.")
         self._top = Summary(
             "recdistill_top_score", "Scores at the top of lists.", registry=self.registry
@@ -72,6 +78,8 @@ class Metrics:
             self._lists.inc()
             self._unknown.inc(told.unknown)
             self._degraded.inc(told.degraded)
+            if told.cause:
+                self._fallbacks.labels(told.cause).inc()
             if told.items:
                 self._top.observe(told.items[0].score)
                 self._covered.update(one.item for one in told.items)

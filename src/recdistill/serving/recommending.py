@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from recdistill.errors import RecDistillError
+from recdistill.errors import DataError, RecDistillError
+from recdistill.serving.answering import Student
 from recdistill.serving.gathering import Gathering
 from recdistill.serving.keeping import Keeping
 from recdistill.serving.messages import (
@@ -15,14 +17,14 @@ from recdistill.serving.messages import (
     LONGEST_HISTORY,
     BatchRecommendations,
     BatchRequest,
+    Cause,
     Recommendations,
     Recommended,
     RecommendRequest,
     SimilarRequest,
 )
-from recdistill.serving.metrics import Metrics
 from recdistill.serving.operations import Call, Operation
-from recdistill.serving.problems import from_error, problem
+from recdistill.serving.problems import ProblemError, from_error, problem
 from recdistill.serving.shelf import Shelf
 from recdistill.serving.work import Work
 
@@ -32,11 +34,32 @@ _LIST = Recommendations([_JEDI, Recommended("172", 8.5, "The Empire Strikes Back
 _ASKED = RecommendRequest(history=["50", "1"], k=2)
 
 
+class Watch(Protocol):
+    """Who counts lists, and hears why the model gave none."""
+
+    def gave(self, lists: list[Recommendations]) -> None:
+        """Lists were given."""
+        ...
+
+    def failed(self, error: Exception) -> None:
+        """The model raised something; what is popular was given instead."""
+        ...
+
+
 class Recommending:
     """Lists for histories, and neighbours of items."""
 
-    def __init__(self, shelf: Shelf, work: Work, keeping: Keeping | None, metrics: Metrics) -> None:
-        self._shelf, self._work, self._keeping, self._metrics = shelf, work, keeping, metrics
+    def __init__(
+        self,
+        shelf: Shelf,
+        work: Work,
+        keeping: Keeping | None,
+        watch: Watch,
+        deadline: float,
+    ) -> None:
+        """`deadline`: seconds that the model is given; after that the list is what is popular."""
+        self._shelf, self._work, self._keeping = shelf, work, keeping
+        self._watch, self._deadline = watch, deadline
         self._gathering = Gathering(work)
 
     async def recommend(self, call: Call) -> Recommendations:
@@ -64,17 +87,40 @@ class Recommending:
     async def _lists(
         self, requests: Sequence[RecommendRequest], places: Sequence[str]
     ) -> list[Recommendations]:
+        until = asyncio.get_running_loop().time() + self._deadline
         for request, place in zip(requests, places, strict=True):
             self._require_somebody(request, place)
         asked, known = await self._with_histories(requests)
         student = self._shelf.student  # one for the whole answer, whatever is promoted meanwhile
-        found = await _told(self._gathering.recommend(student, asked))
+        found = await _told(self._found(student, asked, until))
         lists = [
-            told if known or request.user is None else replace(told, degraded=True)
+            told
+            if known or told.cause or request.user is None
+            else replace(told, degraded=True, cause="history")
             for told, request in zip(found, requests, strict=True)
         ]
-        self._metrics.gave(lists)
+        self._watch.gave(lists)
         return lists
+
+    async def _found(
+        self, student: Student, requests: list[RecommendRequest], until: float
+    ) -> list[Recommendations]:
+        """What the model says; where it says nothing, what is popular."""
+        cause: Cause = "deadline"
+        try:
+            async with asyncio.timeout_at(until):
+                return await self._gathering.recommend(student, requests)
+        except TimeoutError:
+            if not student.popular:
+                raise
+        except (ProblemError, DataError):
+            raise
+        except Exception as error:  # whatever it is, who asked for a list gets one
+            if not student.popular:
+                raise
+            self._watch.failed(error)
+            cause = "model"
+        return [student.fallback(request, cause) for request in requests]
 
     def _require_somebody(self, request: RecommendRequest, where: str) -> None:
         if (request.history is None) == (request.user is None):
