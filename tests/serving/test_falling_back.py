@@ -136,6 +136,8 @@ def test_fallbacks_are_counted_by_cause(serve, broken) -> None:
     assert values['recdistill_fallback_lists_total{cause="model"}'] == "3.0"
 
 
-def test_a_bundle_that_does_not_count_events_fails_as_it_did(serve, broken, monkeypatch) -> None:
-    monkeypatch.setattr(Student, "popular", None)
+def test_a_bundle_that_does_not_count_events_fails_as_it_did(
+    serve, student, broken, monkeypatch
+) -> None:
+    monkeypatch.setitem(student.__dict__, "popular", None)
     assert serve().post("/v1/recommend", {"history": []}).status_code == 500

@@ -107,7 +107,7 @@ def test_batches_are_capped(client) -> None:
 
 
 def test_an_answer_that_takes_too_long_is_given_up_and_more_than_fit_are_turned_away(
-    serve, monkeypatch
+    serve, student, monkeypatch
 ) -> None:
     """Three requests for two places before a student that sleeps: one refused at once, two at the deadline, where
     there is nothing to fall back to.
@@ -119,7 +119,7 @@ def test_an_answer_that_takes_too_long_is_given_up_and_more_than_fit_are_turned_
 
     client, slept = serve(deadline=0.3, waiting=2), threading.Event()
     monkeypatch.setattr(Student, "recommend", lambda self, requests: slept.wait(5))
-    monkeypatch.setattr(Student, "popular", None)
+    monkeypatch.setitem(student.__dict__, "popular", None)
 
     async def three(http):
         async def one():

@@ -157,14 +157,14 @@ def test_the_journal_tells_what_was_done(serve) -> None:
     assert (bad["status"], bad["problem"]) == (422, "invalid")
 
 
-def test_a_failure_is_written_without_its_words(serve, monkeypatch) -> None:
+def test_a_failure_is_written_without_its_words(serve, student, monkeypatch) -> None:
     from recdistill.serving.answering import Student
 
     def fail(self, requests):
         raise ValueError("the words of canary-user-41")
 
     monkeypatch.setattr(Student, "recommend", fail)
-    monkeypatch.setattr(Student, "popular", None)
+    monkeypatch.setitem(student.__dict__, "popular", None)
     journal = io.StringIO()
     client = serve(journal=journal)
     answer = client.post("/v1/recommend", {"history": []})
