@@ -22,7 +22,7 @@ FLOORS = [
     {"signals"},
     {"training", "language"},
     {"models"},
-    {"teachers"},
+    {"teachers", "compression"},
     {"distill"},
     {"evaluation"},
     {"bundle"},

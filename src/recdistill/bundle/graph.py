@@ -82,7 +82,8 @@ class SASRecLast(nn.Module):
     def __init__(self, network: SASRecNetwork, window: int) -> None:
         super().__init__()
         self.window, self.scale = window, network.scale
-        self.positions, self.norm = network.positions, network.norm
+        self.inward, self.positions = network.inward, network.positions
+        self.norm, self.outward = network.norm, network.outward
         self.blocks = nn.ModuleList(network.blocks)
         self.register_buffer("start", network.start)
 
@@ -91,13 +92,13 @@ class SASRecLast(nn.Module):
         history, lengths = tail(history, lengths, self.window)
         rows, places = history.shape
         place = torch.arange(places, device=history.device).repeat(rows)
-        values = embedding(history.flatten(), table) * self.scale
+        values = self.inward(embedding(history.flatten(), table) * self.scale)
         values, turn = self.positions(values, place)
         values = values.unflatten(0, (rows, places))
         *earlier, final = cast("list[Block]", list(self.blocks))
         for block in earlier:
             values = _every_place(block, values, turn)
-        last = self.norm(_last_place(final, values, turn, lengths))
+        last = self.outward(self.norm(_last_place(final, values, turn, lengths)))
         return torch.where((lengths > 0)[:, None], last, self.start)
 
 

@@ -121,7 +121,7 @@ def layers(model: SequenceModel) -> nn.ModuleList:
     )
 
 
-_ALIKE = {"sasrec": ("width", "heads", "widening", "positions"), "decoder": ("width",)}
+_ALIKE = {"sasrec": ("width", "heads", "widening", "positions", "pruned"), "decoder": ("width",)}
 """What two models of a kind must share, so that one's blocks mean the same in the other."""
 
 

@@ -14,10 +14,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from recdistill.compression.compressing import compressed
+from recdistill.compression.importance import Evidence
 from recdistill.data.batches import TrainingBatches
 from recdistill.data.dataset import Dataset
 from recdistill.distill.aims import aimed
 from recdistill.distill.companions import lend_features
+from recdistill.distill.evidence import gathered, measured
 from recdistill.distill.lookup import Lookup, lookups
 from recdistill.distill.loss import DistillationLoss
 from recdistill.distill.phases import Assistant, Phase, Pupil, Terms, Tutor, epochs_of, kind_named
@@ -126,8 +129,16 @@ class Course:
         with part.spoken(phase) as heard:
             if phase.anew:
                 self.student.network.load_state_dict(fresh)
-            network = self.student.network
-            with learning(network, phase.trains), dropping(network, phase.dropout):
+            with (
+                compressed(
+                    self.student,
+                    phase.prune,
+                    phase.quantise,
+                    lambda: part._evidence(phase, heard),
+                ),
+                learning(self.student.network, phase.trains),
+                dropping(self.student.network, phase.dropout),
+            ):
                 return part.fit(phase, heard)
 
     @contextmanager
@@ -170,32 +181,47 @@ class Course:
 
     def fit(self, phase: Phase, heard: Mapping[str, Lookup]) -> TrainingLog:
         """One training with the phase's terms."""
-        student, dataset, training, run = self.student, self.dataset, self.training, self.run
-        batches = TrainingBatches(
-            dataset.train.histories,
-            student.history,
-            training.batch_size,
-            run.seed,
-            training.windows,
+        student, training = self.student, self.training
+        judge = _judge(student, self.dataset, training.metric)
+        return Trainer(training, self.run).fit(
+            student.network, self._batches(phase), self._loss(phase, heard), judge, self.further
+        )
+
+    def _evidence(self, phase: Phase, heard: Mapping[str, Lookup]) -> Evidence:
+        assert phase.prune
+        loss, device = (
+            self._loss(measured(phase), heard),
+            next(self.student.network.parameters()).device,
+        )
+        return gathered(loss, self._batches(phase), phase.prune.batches, device, self.run.seed)
+
+    def _batches(self, phase: Phase) -> TrainingBatches:
+        return TrainingBatches(
+            self.dataset.train.histories,
+            self.student.history,
+            self.training.batch_size,
+            self.run.seed,
+            self.training.windows,
             phase.views,
             phase.unlabelled,
         )
-        popularity = np.bincount(dataset.train.items, minlength=dataset.num_items)
+
+    def _loss(self, phase: Phase, heard: Mapping[str, Lookup]) -> DistillationLoss:
+        popularity = np.bincount(self.dataset.train.items, minlength=self.dataset.num_items)
         with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(run.seed)  # projections begin at random, and must begin alike again
-            counts = torch.from_numpy(popularity).float()
-            loss = DistillationLoss(
-                student,
+            torch.manual_seed(
+                self.run.seed
+            )  # projections begin at random, and must begin alike again
+            return DistillationLoss(
+                self.student,
                 phase.objectives,
                 heard,
-                counts,
+                torch.from_numpy(popularity).float(),
                 phase.weighting,
                 self.teacher,
-                torch.from_numpy(dataset.train.next_ratings),
+                torch.from_numpy(self.dataset.train.next_ratings),
                 self.tutors,
             )
-        judge = _judge(student, dataset, training.metric)
-        return Trainer(training, run).fit(student.network, batches, loss, judge, self.further)
 
 
 def _judge(student: SequenceModel, dataset: Dataset, metric: str) -> Validation | None:

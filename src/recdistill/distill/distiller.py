@@ -6,6 +6,8 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from recdistill.compression.pruning import goal
+from recdistill.compression.settings import Structure
 from recdistill.data.dataset import Dataset
 from recdistill.distill.beginnings import begun
 from recdistill.distill.correspondence import check_correspondence
@@ -74,6 +76,9 @@ def distill(
     require_same_catalogue(student, dataset)
     heard = _heard(dataset, signals, recipe)
     rehearse(recipe, student, teacher)
+    for phase in recipe.course:
+        if isinstance(phase.prune, Structure):
+            goal(student, phase.prune)
     for model in (student.config, *(tutor.model for tutor in recipe.tutors)):
         bases(getattr(model, "outcomes", ()), dataset)
     student.dataset = dataset

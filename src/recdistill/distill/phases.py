@@ -9,6 +9,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, TypeAdapter, field_validator, model_validator
 
+from recdistill.compression.settings import Pruning, Quantising
 from recdistill.data.views import AnyView
 from recdistill.distill.companions import Peer
 from recdistill.distill.heads import Served
@@ -133,6 +134,11 @@ class Phase(Terms):
     """Whether the student forgets what it learned (not what the teacher says) and begins once more."""
     trains: tuple[str, ...] = ()
     """The parts of the student's network that learn (`items`, `blocks.0`, …); all when empty."""
+    prune: Pruning | None = Field(default=None, exclude_if=lambda given: given is None)
+    """What is cut from the student before it learns on: `{parameters: 0.5}` halves it. A student that teaches `itself`
+    speaks as it was before."""
+    quantise: Quantising | None = Field(default=None, exclude_if=lambda given: given is None)
+    """In how many bits the item table is seen while the student learns, as it will be stored."""
 
 
 def epochs_of(phases: Sequence[Phase], epochs: int) -> list[int]:

@@ -7,12 +7,14 @@ from typing import Any
 
 from pydantic import Field, PositiveInt, model_validator
 
+from recdistill.compression.settings import Structure
 from recdistill.distill.aims import aimless
 from recdistill.distill.auto import Auto, Point
 from recdistill.distill.companions import Member, Teacher
 from recdistill.distill.companions import Tutor as OfTutor
 from recdistill.distill.copying import Init, LayersInit
 from recdistill.distill.heads import Served
+from recdistill.distill.initialise import TeacherInit
 from recdistill.distill.objectives import LogitObjective, NextItem, Objective, Outcome
 from recdistill.distill.phases import Assistant, Phase, Terms, Tutor, check_terms, kind_named
 from recdistill.errors import ConfigError, nearest
@@ -58,6 +60,22 @@ class Recipe(Terms):
             raise ValueError(
                 "`auto` chooses what the student hears of its teacher: keep the `objectives` that need none, "
                 "and drop `init`, `phases`, `tutors` and the others"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _pruned_students_go_on(self) -> Recipe:
+        shaped = [isinstance(phase.prune, Structure) for phase in self.phases]
+        if any(phase.anew and any(shaped[:number]) for number, phase in enumerate(self.phases)):
+            raise ValueError(
+                "a pruned student cannot begin `anew`: it is no longer what it began as"
+            )
+        fed = isinstance(self.init, TeacherInit) and self.init.as_ == "input"
+        cuts = (phase.prune for phase in self.phases)
+        if fed and any(isinstance(cut, Structure) and "width" in cut.parts for cut in cuts):
+            raise ValueError(
+                "`init: {as: input}` makes items of the teacher's vectors to the end of the training; "
+                "write `parts: [units, heads]` under `prune`, which leaves the width of items alone"
             )
         return self
 
@@ -129,7 +147,7 @@ class Recipe(Terms):
             term.companion is not None or isinstance(term, Outcome) or not _served(term)
             for term in terms
         )
-        return beyond or self.init is not None
+        return beyond or self.init is not None or any(phase.prune for phase in self.phases)
 
     def untaught(self) -> Recipe:
         """Only those of its terms that need no teacher and no side door, of the first phase that has any, in one

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import torch
 
+from recdistill.compression.pruning import foretold
+from recdistill.compression.settings import Structure
 from recdistill.distill.copying import LayersInit
 from recdistill.distill.objectives.contract import LiveObjective, LogitObjective, Objective
 from recdistill.distill.objectives.outcome import Outcome
@@ -36,6 +38,8 @@ def rehearse(recipe: Recipe, student: SequenceModel, teacher: Recommender | None
         for tutor in recipe.tutors:
             _go_through(tutor, tutors[tutor.name], teacher, {})
         for phase in recipe.course:
+            if isinstance(phase.prune, Structure):
+                student = foretold(student, phase.prune)
             _go_through(phase, student, teacher, tutors)
 
 

@@ -27,6 +27,22 @@ from recdistill.training.options import RunOptions, TrainingConfig
 from recdistill.training.step import TorchBatch
 
 
+class BlockShape(Settings):
+    """How wide a block is inside."""
+
+    heads: PositiveInt
+    inner: PositiveInt
+    """Units of the feed-forward net."""
+
+
+class Shape(Settings):
+    """What a network is made of, where its blocks need not be alike."""
+
+    width: PositiveInt
+    """Of item vectors and states; below the width of the blocks, linear maps lie between."""
+    blocks: tuple[BlockShape, ...] = Field(min_length=1)
+
+
 class SASRecConfig(Settings):
     """Hyper-parameters of SASRec."""
 
@@ -46,6 +62,30 @@ class SASRecConfig(Settings):
     """What `fit` lowers."""
     outcomes: Outcomes = Field(default=(), exclude_if=lambda given: not given)
     """What it tells of an event beside which item it is; each is a head, which terms of the kind `outcome` teach."""
+    pruned: Shape | None = Field(default=None, exclude_if=lambda given: given is None)
+    """What is left of all this after pruning; heads keep their depth, and blocks what they read and write."""
+
+    @property
+    def shape(self) -> Shape:
+        """What the network is made of."""
+        block = BlockShape(heads=self.heads, inner=self.widening * self.width)
+        return self.pruned or Shape(width=self.width, blocks=(block,) * self.blocks)
+
+    @property
+    def depth(self) -> int:
+        """The width of a head."""
+        return self.width // self.heads
+
+    @model_validator(mode="after")
+    def _pruning_adds_nothing(self) -> SASRecConfig:
+        left = self.pruned
+        if left and (left.width > self.width or len(left.blocks) > self.blocks):
+            raise ValueError(
+                "`pruned` is what is left: it cannot be wider or deeper than the model"
+            )
+        if left and left.width < self.width and self.outcomes:
+            raise ValueError("heads for `outcomes` read whole states: `pruned` must keep the width")
+        return self
 
     @model_validator(mode="after")
     def _heads_divide_width(self) -> SASRecConfig:
@@ -64,17 +104,20 @@ class SASRecNetwork(nn.Module):
 
     def __init__(self, config: SASRecConfig, items: nn.Module) -> None:
         super().__init__()
+        shape = config.shape
         self.items = items
         self.scale = config.width**0.5
+        self.inward = _map(shape.width, config.width)
         self.positions = _POSITIONS[config.positions](config)
         self.drop = ByteDropout(config.dropout)
         self.blocks = nn.ModuleList(
-            Block(config.width, config.heads, config.widening * config.width, config.dropout)
-            for _ in range(config.blocks)
+            Block(config.width, block.heads, block.inner, config.dropout, config.depth)
+            for block in shape.blocks
         )
         self.norm = nn.LayerNorm(config.width)
+        self.outward = _map(config.width, shape.width)
         self.outcomes = OutcomeHeads(config.outcomes, config.width)
-        self.register_buffer("start", torch.zeros(config.width))
+        self.register_buffer("start", torch.zeros(shape.width))
 
     def forward(
         self,
@@ -87,14 +130,19 @@ class SASRecNetwork(nn.Module):
         """The state after each position, given the item table; `gates` scale what is seen of each event."""
         values = nn.functional.embedding(items, table) * self.scale
         values = values if gates is None else values * gates[:, None]
-        values, turn = self.positions(values, places)
+        values, turn = self.positions(self.inward(values), places)
         values = self.drop(values)
         for block in self.blocks:
             values = block(values, runs, turn)
-        values = self.norm(values)
+        values = self.outward(self.norm(values))
         if self.training and len(values):
             remember(self.start, values)
         return values
+
+
+def _map(width: int, wanted: int) -> nn.Module:
+    """From what items are drawn in to what blocks work in, or back; nothing where that is the same."""
+    return nn.Identity() if width == wanted else nn.Linear(width, wanted, bias=False)
 
 
 class LearnedPlaces(nn.Module):
@@ -118,7 +166,7 @@ class RotaryPlaces(nn.Module):
 
     def __init__(self, config: SASRecConfig) -> None:
         super().__init__()
-        half = config.width // config.heads // 2
+        half = config.depth // 2
         speeds = 10_000.0 ** (-torch.arange(half) / half)
         angles = torch.arange(config.history)[:, None] * speeds
         self.register_buffer("angles", angles, persistent=False)
@@ -146,7 +194,7 @@ class SASRec(SequenceModel):
     ) -> None:
         """`items` takes the place of the encoder that `config.items` describes."""
         super().__init__(config, vocabulary)
-        encoder = items or item_encoder(config.items, len(vocabulary), config.width)
+        encoder = items or item_encoder(config.items, len(vocabulary), config.shape.width)
         self.network = SASRecNetwork(config, encoder)  # pyright: ignore[reportIncompatibleVariableOverride]
 
     @property

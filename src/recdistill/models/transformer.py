@@ -43,11 +43,12 @@ class ByteDropout(nn.Module):
 class Attention(nn.Module):
     """Causal self-attention within each history of a packed batch."""
 
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, depth: int | None = None) -> None:
+        """`depth` is the width of a head; heads share `width` when it is not given."""
         super().__init__()
-        self.heads = heads
-        self.inward = nn.Linear(width, 3 * width)
-        self.outward = nn.Linear(width, width)
+        self.heads, depth = heads, depth or width // heads
+        self.inward = nn.Linear(width, 3 * heads * depth)
+        self.outward = nn.Linear(heads * depth, width)
         self.mixing = Mixing()
 
     def forward(
@@ -65,7 +66,7 @@ class Mixing(nn.Module):
 
     def forward(
         self, parts: Float[Tensor, "positions 3 heads depth"], runs: Runs
-    ) -> Float[Tensor, "positions width"]:
+    ) -> Float[Tensor, "positions mixed"]:
         """Values mixed within each history, by how queries agree with keys."""
         # One split and no slices: the gradient of a slice is as large as what it was cut from.
         pieces = parts.split([rows * length for _, rows, length in runs])
@@ -90,10 +91,13 @@ def rotate(
 class Block(nn.Module):
     """Attention, then a feed-forward net, each on the normalised input and added to it."""
 
-    def __init__(self, width: int, heads: int, inner: int, dropout: float) -> None:
+    def __init__(
+        self, width: int, heads: int, inner: int, dropout: float, depth: int | None = None
+    ) -> None:
+        """`inner` is the width of the feed-forward net, `depth` that of a head (see `Attention`)."""
         super().__init__()
         self.attention_norm = nn.LayerNorm(width)
-        self.attention = Attention(width, heads)
+        self.attention = Attention(width, heads, depth)
         self.feed_norm = nn.LayerNorm(width)
         self.widen = nn.Linear(width, inner)
         self.narrow = nn.Linear(inner, width)

@@ -1,0 +1,79 @@
+"""What a phase of a recipe does to the size of its student, as data."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Discriminator, Field, PositiveInt, model_validator
+
+from recdistill.settings import Settings
+
+Criterion = Literal["magnitude", "taylor", "activations"]
+"""What tells important parts from others; see `compression.importance`."""
+Part = Literal["width", "units", "heads", "blocks"]
+"""What can be taken out of a SASRec: directions of its item vectors, feed-forward units, attention heads, blocks."""
+Share = Annotated[float, Field(gt=0, lt=1)]
+
+
+class Structure(Settings):
+    """Whole parts go, and the student is smaller and faster everywhere, with nothing special to run it.
+
+    Every kind of part is cut to one share, the largest by which the student is within its target, and each
+    block keeps as many heads and units as every other: the shape that is left is known before anything is
+    trained. Which ones stay is measured when the phase begins.
+    """
+
+    kind: Literal["structure"] = "structure"
+    parameters: Share | None = None
+    """The target: at most this share of the numbers that the unpruned student keeps."""
+    operations: Share | None = None
+    """The target: at most this share of the operations of one request (encode a full history, score every item).
+    They decide the latency, but do not depend on a machine."""
+    parts: tuple[Part, ...] = Field(default=("width", "units", "heads"), min_length=1)
+    """What may be cut."""
+    by: Criterion = "taylor"
+    """How it is found out what matters least."""
+    batches: PositiveInt = 32
+    """How many training batches are looked at for that."""
+
+    @model_validator(mode="after")
+    def _one_target(self) -> Structure:
+        if (self.parameters is None) == (self.operations is None):
+            raise ValueError("give `parameters` or `operations`: one target, as a share below 1")
+        return self
+
+
+class Weights(Settings):
+    """Single weights become zeros and stay so for the phase; the student's shape does not change.
+
+    Smaller only where zeros are not stored, and no faster: a bound on what pruning could do, to compare with.
+    """
+
+    kind: Literal["weights"] = "weights"
+    keep: Share
+    """The share of the weights in matrices that stay, of all matrices together."""
+    by: Literal["magnitude", "taylor"] = "magnitude"
+    """How it is found out what matters least."""
+    batches: PositiveInt = 32
+    """How many training batches are looked at for that."""
+
+
+def _structure_unless_said(given: Any) -> Any:
+    return {"kind": "structure", **given} if isinstance(given, dict) else given
+
+
+Pruning = Annotated[
+    Annotated[Structure | Weights, Discriminator("kind")], BeforeValidator(_structure_unless_said)
+]
+"""What is cut before a phase begins: `{parameters: 0.5}` for short."""
+
+
+class Quantising(Settings):
+    """The item table is seen as it will be stored while the phase lasts: in a few bits, with a scale an item.
+
+    The student learns around the rounding, the teacher in the loop (Jacob et al. 2018; Bengio et al. 2013 for the
+    gradient, which passes the rounding as if it were not there).
+    """
+
+    bits: Literal[4, 8] = 8
+    """Of each number in the table."""
