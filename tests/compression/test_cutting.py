@@ -197,17 +197,15 @@ def test_measuring_leaves_no_trace():
 
 
 @pytest.mark.parametrize(("part", "which"), [("heads", 1), ("units", 6)])
+@torch.no_grad()
 def test_activations_are_what_a_part_adds(part, which):
     """In the last block what a part adds is what the output before the last norm loses without it: measured there."""
     student = model()
     student.network.norm = torch.nn.Identity()
     found = activations(student, Evidence(batches(), loss_of(student)))
     block = student.network.blocks[2]
-    if (
-        part == "heads"
-    ):  # what a head adds goes through the feed-forward net too, unless that is silent
-        with torch.no_grad():
-            block.narrow.weight.zero_()
+    if part == "heads":
+        block.narrow.weight.zero_()  # else what a head adds comes out of the feed-forward net again
     total, count = 0.0, 0
     for batch in batches():
         without = gated(student, part, 2, which, 0.0).encode(batch)
@@ -216,10 +214,11 @@ def test_activations_are_what_a_part_adds(part, which):
     assert getattr(found, part)[2][which].item() == pytest.approx(total / count, rel=1e-9)
 
 
+@torch.no_grad()
 def test_activations_of_directions_are_what_they_add_to_scores():
     """Summed over the catalogue, on average over positions."""
     student = model()
-    found, axes = activations(student, Evidence(batches(), loss_of(student))), None
+    found = activations(student, Evidence(batches(), loss_of(student)))
     axes = found.axes
     table, total, count = student.item_table(), 0.0, 0
     for batch in batches():

@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
+from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from recdistill.compression.settings import Pruning, Structure, Weights
@@ -47,13 +48,17 @@ def test_parameters_are_all_numbers_a_model_keeps(config):
 
 @pytest.mark.parametrize("config", [WHOLE, pruned(3, (2, 5), (1, 7)), pruned(8, (1, 1))])
 def test_operations_are_what_torch_counts(config):
-    """All but the agreements in the future, which torch counts as the kernel computes them."""
+    """In double precision, by plain products: the counter does not know oneDNN's, nor fused attention on a CPU."""
     model = SASRec(config, CATALOGUE)
+    model.network.double()
     history = Sequences.from_lists([list(range(config.history))])
-    with FlopCounterMode(display=False) as counter, torch.no_grad():
+    with (
+        FlopCounterMode(display=False) as counter,
+        torch.no_grad(),
+        sdpa_kernel(SDPBackend.MATH),
+    ):
         model.score(model.states(history))
-    mine = operations(config, CATALOGUE)
-    assert mine == pytest.approx(counter.get_total_flops(), rel=0.15)
+    assert operations(config, CATALOGUE) == counter.get_total_flops()
 
 
 @settings(max_examples=10)
@@ -93,7 +98,7 @@ def test_a_student_that_is_small_enough_stays_as_it_is():
 
 
 def test_what_is_out_of_reach_is_refused_with_what_is_not():
-    with pytest.raises(ConfigError, match=r"0\.1 of its parameters.*add to `parts`"):
+    with pytest.raises(ConfigError, match=r"(?s)0\.1 of its parameters.*add to `parts`"):
         target(WHOLE, CATALOGUE, Structure(parameters=0.1, parts=("units",)))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -47,16 +46,6 @@ class Plan:
             BlockShape(heads=len(one.heads), inner=len(one.units)) for one in self.blocks
         )
         return Shape(width=kept, blocks=blocks)
-
-    def facts(self) -> Mapping[str, object]:
-        """As plain data, for people to read."""
-        return {
-            "blocks": [
-                {"number": one.number, "heads": one.heads.tolist(), "units": one.units.tolist()}
-                for one in self.blocks
-            ],
-            "width": None if self.axes is None else self.axes.shape[1],
-        }
 
 
 def plan(importance: Importance, shape: Shape) -> Plan:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -64,14 +65,14 @@ def _listening(blocks: list[Block], seen: list[Sums]) -> Generator[None]:
 
 
 def _ears(block: Block, seen: Sums) -> list[torch.utils.hooks.RemovableHandle]:
-    def passed(_: nn.Module, given: tuple[Tensor, ...], after: Tensor) -> None:
+    def passed(_: nn.Module, given: tuple[Any, ...], after: Tensor) -> None:
         alike = torch.nn.functional.cosine_similarity(given[0], after, dim=1)
         seen.turned.append((1 - alike).sum())
 
-    def mixed(_: nn.Module, given: tuple[Tensor, ...], found: Tensor) -> None:
+    def mixed(_: nn.Module, given: tuple[Any, ...], found: Tensor) -> None:
         seen.heads.append(spoken(found, block.attention.outward, block.attention.heads))
 
-    def normed(_: nn.Module, given: tuple[Tensor, ...], found: Tensor) -> None:
+    def normed(_: nn.Module, given: tuple[Any, ...], found: Tensor) -> None:
         inner = torch.nn.functional.gelu(block.widen(found))
         seen.units.append(inner.square().sum(0) * block.narrow.weight.square().sum(0))
 
