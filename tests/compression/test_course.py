@@ -48,10 +48,10 @@ def test_distil_prune_distil_is_the_three_steps_by_hand(tiny_dataset, signals):
     student, by_hand = new_student(tiny_dataset), new_student(tiny_dataset)
     distill(student, tiny_dataset, signals, recipe_of({}, {"prune": HALF}), TRAINING)
     one = TRAINING.model_copy(update={"epochs": 1})
-    distill(by_hand, tiny_dataset, signals, TAUGHT, one)
+    distill(by_hand, tiny_dataset, signals, {"objectives": TAUGHT}, one)
     wanted = target(by_hand.config, by_hand.vocabulary, Structure.model_validate(HALF))
     small = cut(by_hand, plan(magnitude(by_hand), wanted.shape))
-    distill(small, tiny_dataset, signals, TAUGHT, one)
+    distill(small, tiny_dataset, signals, {"objectives": TAUGHT}, one)
     assert same(student, small)
     whole = parameters(by_hand.config, by_hand.vocabulary)
     assert sum(value.numel() for value in student.network.state_dict().values()) <= whole / 2
