@@ -19,7 +19,8 @@ from common import Claim, finish
 
 from recdistill.bundle.onnx_export import to_onnx
 from recdistill.bundle.runtime import Runtime, no_candidates
-from recdistill.bundle.students import scorer_of
+from recdistill.bundle.students import encoder_of, item_vectors
+from recdistill.bundle.table import Table
 from recdistill.data.sequences import Sequences
 from recdistill.data.vocabulary import Vocabulary
 from recdistill.models.ranking import top_k
@@ -34,7 +35,8 @@ def sides() -> dict[str, Callable[[Sequences], object]]:
     config = SASRecConfig(width=WIDTH, history=HISTORY, blocks=BLOCKS)
     model = SASRec(config, Vocabulary(pl.Series(range(ITEMS))))
     model.network.eval()
-    runtime = Runtime(to_onnx(scorer_of(model)), ITEMS, threads=1)
+    exported = to_onnx(encoder_of(model), WIDTH)
+    runtime = Runtime(exported, Table.of(item_vectors(model), "float32"), HISTORY, threads=1)
     return {
         "PyTorch eager, plain top-k": lambda asked: plain(model, asked),
         "PyTorch eager, exact ties": lambda asked: top_k(model, asked, K, seen=asked),

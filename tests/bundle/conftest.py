@@ -12,7 +12,7 @@ from recdistill.bundle.bundle import Bundle
 from recdistill.bundle.export import export
 from recdistill.bundle.loading import load_bundle
 from recdistill.bundle.onnx_export import to_onnx
-from recdistill.bundle.students import scorer_of
+from recdistill.bundle.students import encoder_of
 from recdistill.data.dataset import Dataset
 from recdistill.models.popularity import Popularity
 from recdistill.models.sasrec import SASRec
@@ -49,7 +49,7 @@ def popular(tiny_dataset: Dataset) -> Popularity:
 @pytest.fixture(scope="session")
 def popular_onnx(popular: Popularity) -> bytes:
     """The model file of `popular`: exporting is the slowest thing that these tests do."""
-    return to_onnx(scorer_of(popular))
+    return to_onnx(encoder_of(popular), 1)
 
 
 @pytest.fixture

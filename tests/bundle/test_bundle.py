@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from recdistill.bundle.bundle import Bundle
 from recdistill.data.columns import EVENTS
 from recdistill.data.dataset import Dataset
+from recdistill.data.sequences import Sequences
 from recdistill.errors import ConfigError, DataError
 from recdistill.models.sasrec import SASRec
 
@@ -158,3 +159,32 @@ def test_the_bundle_knows_its_items_and_itself(bundle: Bundle, tiny_dataset: Dat
     assert bundle.info.model.history == 8
     assert bundle.info.dataset.fingerprint == tiny_dataset.fingerprint
     assert bundle.info.agreement.histories >= 1_000
+
+
+@shared
+@given(asked=histories, k=st.integers(1, 50), filter_seen=st.booleans(), data=st.data())
+def test_dense_answers_are_those_of_recommend(
+    bundle: Bundle, asked: list, k: int, filter_seen: bool, data: st.DataObject
+) -> None:
+    candidates = data.draw(st.none() | st.lists(st.sampled_from(ITEMS), max_size=12))
+    frame = bundle.recommend(asked, k, filter_seen=filter_seen, candidates=candidates)
+    dense = Sequences.from_lists([bundle.vocabulary.encode(row).tolist() for row in asked])
+    allowed = None
+    if candidates is not None:
+        allowed = np.unique(bundle.vocabulary.encode(candidates)).astype(np.int64)
+    items, scores = bundle.top(dense, k, filter_seen=filter_seen, candidates=allowed)
+    assert items.shape == scores.shape == (len(asked), k)
+    for row in range(len(asked)):
+        listed = frame.filter(pl.col("user_id") == row)
+        given_items = items[row][items[row] >= 0].astype(np.int32)
+        assert bundle.vocabulary.decode(given_items).to_list() == listed["item_id"].to_list()
+        assert scores[row][: len(listed)].tolist() == listed["score"].to_list()
+
+
+def test_barred_items_are_given_to_nobody_of_their_row(bundle: Bundle) -> None:
+    asked, barred = Sequences.from_lists([[1], [1]]), Sequences.from_lists([[], [5, 6]])
+    items, _ = bundle.top(asked, 40, barred=barred)
+    assert set(items[0]) == {*range(40), -1} - {1}
+    assert set(items[1]) == {*range(40), -1} - {1, 5, 6}
+    with pytest.raises(ConfigError, match="k is 0"):
+        bundle.top(asked, 0)

@@ -19,7 +19,8 @@ from recdistill.bundle.export import export
 from recdistill.bundle.loading import load_bundle
 from recdistill.bundle.onnx_export import to_onnx
 from recdistill.bundle.runtime import Runtime
-from recdistill.bundle.students import scorer_of, weights_hash
+from recdistill.bundle.students import encoder_of, item_vectors, weights_hash
+from recdistill.bundle.table import Table
 from recdistill.data.dataset import Dataset
 from recdistill.data.sequences import Sequences
 from recdistill.data.vocabulary import Vocabulary
@@ -40,12 +41,18 @@ def test_same_input_same_bytes(
     assert again.info.digest == load_bundle(bundle_folder).info.digest
 
 
+def opened(model: SASRec | Decoder) -> Runtime:
+    """A student as its two files."""
+    vectors = item_vectors(model)
+    exported = to_onnx(encoder_of(model), vectors.shape[1])
+    return Runtime(exported, Table.of(vectors, "float32"), model.history)
+
+
 def test_rotary_places_too(tiny_dataset: Dataset) -> None:
     model = SASRec.for_dataset(
         tiny_dataset, width=8, blocks=1, history=5, positions="rotary", seed=1
     )
-    runtime = Runtime(to_onnx(scorer_of(model)), tiny_dataset.num_items)
-    found = require_agreement(model, runtime, probes(tiny_dataset, 1_000))
+    found = require_agreement(model, opened(model), probes(tiny_dataset, 1_000))
     assert found.histories == 1_000
     assert found.largest_difference < 2e-5
 
@@ -54,14 +61,13 @@ def test_rotary_places_too(tiny_dataset: Dataset) -> None:
 def test_the_layers_of_a_language_model_too(tiny_dataset: Dataset, tmp_path: Path) -> None:
     settings = {"width": 8, "history": 5, "seed": 1}
     model = Decoder.for_dataset(tiny_dataset, model=str(decoder(tmp_path / "llama")), **settings)
-    runtime = Runtime(to_onnx(scorer_of(model)), tiny_dataset.num_items)
-    found = require_agreement(model, runtime, probes(tiny_dataset, 1_000))
+    found = require_agreement(model, opened(model), probes(tiny_dataset, 1_000))
     assert found.largest_difference < 2e-5
     stiff = Decoder.for_dataset(
         tiny_dataset, model=str(decoder(tmp_path / "g", "gpt2")), **settings
     )
     with pytest.raises(BundleError, match="cannot leave"):
-        to_onnx(scorer_of(stiff))
+        to_onnx(encoder_of(stiff), 8)
 
 
 def test_what_items_are_made_of_stays_behind(tiny_dataset: Dataset) -> None:
@@ -69,11 +75,11 @@ def test_what_items_are_made_of_stays_behind(tiny_dataset: Dataset) -> None:
     size, items = {"width": 8, "blocks": 1, "history": 5}, {"kind": "offset", "features": 300}
     model = SASRec.for_dataset(tiny_dataset, **size, items=items, seed=1)
     model.network.items.features.normal_()
-    exported = to_onnx(scorer_of(model))
-    plain = to_onnx(scorer_of(SASRec.for_dataset(tiny_dataset, **size, seed=1)))
+    exported = to_onnx(encoder_of(model), 8)
+    plain = to_onnx(encoder_of(SASRec.for_dataset(tiny_dataset, **size, seed=1)), 8)
     assert len(exported) == len(plain)
-    runtime = Runtime(exported, tiny_dataset.num_items)
-    assert require_agreement(model, runtime, probes(tiny_dataset, 500)).largest_difference < 2e-5
+    found = require_agreement(model, opened(model), probes(tiny_dataset, 500))
+    assert found.largest_difference < 2e-5
 
 
 def test_popularity_is_a_bundle(popular: Popularity, tiny_dataset: Dataset, tmp_path: Path) -> None:
@@ -100,15 +106,14 @@ def test_one_file_of_opset_17_or_more_that_tells_no_paths(bundle_folder: Path) -
         assert trace not in data
 
 
-def test_the_item_table_lies_in_the_file_once(tiny_dataset: Dataset) -> None:
+def test_the_model_does_not_hold_the_item_table() -> None:
     wide = SASRec(SASRecConfig(width=16, blocks=1, history=4), Vocabulary(pl.Series(range(5_000))))
-    size = len(to_onnx(scorer_of(wide)))
-    assert 5_000 * 16 * 4 < size < 1.2 * 5_000 * 16 * 4
+    assert len(to_onnx(encoder_of(wide), 16)) < 0.2 * 5_000 * 16 * 4
 
 
 def test_exporting_leaves_the_student_as_it_was(popular: Popularity, student: SASRec) -> None:
     before, training = weights_hash(student.network), student.network.training
-    scorer_of(student).eval()
+    encoder_of(student).eval()
     assert student.network.training == training
     assert weights_hash(student.network) == before
 
@@ -126,8 +131,10 @@ def test_weights_hash_knows_names_shapes_and_values() -> None:
 def test_disagreement_is_told_and_leaves_nothing(
     tiny_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, popular_onnx: bytes
 ) -> None:
-    monkeypatch.setattr(export_module, "to_onnx", lambda scorer: popular_onnx)
     changed = Popularity.for_dataset(tiny_dataset).fit(tiny_dataset)
+    honest = item_vectors(changed)
+    monkeypatch.setattr(export_module, "to_onnx", lambda *_: popular_onnx)
+    monkeypatch.setattr(export_module, "item_vectors", lambda _: honest)
     changed.network.get_buffer("scores")[3] += 9.0
     with pytest.raises(BundleError, match="disagree on history") as caught:
         export(changed, tiny_dataset, tmp_path / "bundle")
@@ -148,10 +155,12 @@ def test_what_was_there_before_stays_when_the_new_one_fails(
     error: type[RecDistillError],
     told: str,
 ) -> None:
-    monkeypatch.setattr(export_module, "to_onnx", lambda scorer: popular_onnx)
+    broken = Popularity.for_dataset(tiny_dataset)
+    honest = item_vectors(broken)
+    monkeypatch.setattr(export_module, "to_onnx", lambda *_: popular_onnx)
+    monkeypatch.setattr(export_module, "item_vectors", lambda _: honest)
     (tmp_path / "bundle").mkdir()
     (tmp_path / "bundle" / "kept").write_text("old")
-    broken = Popularity.for_dataset(tiny_dataset)
     broken.network.get_buffer("scores")[0] = score
     with pytest.raises(error, match=told):
         export(broken, tiny_dataset, tmp_path / "bundle")
@@ -215,9 +224,9 @@ def test_probes_are_real_and_odd(tiny_dataset: Dataset) -> None:
 
 
 def test_unknown_precision_names_the_valid_ones(student: SASRec, tiny_dataset: Dataset) -> None:
-    with pytest.raises(ConfigError, match="int8") as caught:
-        export(student, tiny_dataset, "nowhere", precision="int8")
-    assert "float32" in caught.value.hint
+    with pytest.raises(ConfigError, match="int4") as caught:
+        export(student, tiny_dataset, "nowhere", precision="int4")
+    assert "int8" in caught.value.hint
 
 
 def test_too_few_checks(student: SASRec, tiny_dataset: Dataset) -> None:
@@ -241,7 +250,7 @@ def test_says_what_to_install(
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(MissingExtraError, match=r"recdistill\[export\]"):
-        to_onnx(scorer_of(student))
+        to_onnx(encoder_of(student), 16)
 
 
 def test_the_card_tells_facts(bundle: Bundle, bundle_folder: Path) -> None:

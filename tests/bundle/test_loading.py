@@ -13,11 +13,11 @@ import numpy as np
 import onnx
 import polars as pl
 import pytest
-from onnx import numpy_helper
 
 from recdistill.bundle.bundle import Bundle
 from recdistill.bundle.loading import load_bundle
 from recdistill.bundle.manifest import FileEntry, parse_manifest
+from recdistill.bundle.table import Table
 from recdistill.errors import BundleError
 
 ROOT = Path(__file__).parents[2]
@@ -63,12 +63,9 @@ def test_a_catalogue_that_is_no_table(copied: Callable[[], Path]) -> None:
 
 
 def test_an_item_table_of_another_shape(copied: Callable[[], Path]) -> None:
-    folder = copied()
-    model = onnx.load_from_string((folder / "model.onnx").read_bytes())
-    (table,) = [tensor for tensor in model.graph.initializer if tensor.name == "table"]
-    table.CopyFrom(numpy_helper.from_array(np.zeros((40, 15), dtype=np.float32), "table"))
+    other = Table(np.zeros((40, 15), dtype=np.float32)).written()
     with pytest.raises(BundleError, match="does not fit the catalogue"):
-        load_bundle(replaced(folder, "model.onnx", model.SerializeToString()))
+        load_bundle(replaced(copied(), "table.safetensors", other))
 
 
 def test_external_data_are_refused_before_the_runtime_sees_them(copied: Callable[[], Path]) -> None:

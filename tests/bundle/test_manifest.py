@@ -91,7 +91,7 @@ def test_other_names_are_refused_even_with_a_right_digest(text: bytes, name: str
 @pytest.mark.parametrize(
     ("where", "value", "message"),
     [
-        (("format",), 2, "format 2"),
+        (("format",), 1, "format 1"),
         (("format",), "1", "format '1'"),
         (("format",), None, "format None"),
         (("files", "model.onnx", "size"), -1, "size"),
@@ -125,7 +125,7 @@ def test_values_that_cannot_be_are_refused(
         b"null",
         b"\xff\xfe",
         b"{" * 100_000,
-        b'{"format": 1}',
+        b'{"format": 2}',
         b"[" * 100_000,
         b"1" * 9999,
     ],

@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from recdistill.bundle.onnx_file import read_matrix, refuse_external_data
+from recdistill.bundle.onnx_file import refuse_external_data
 from recdistill.errors import BundleError
 
 MATRIX = np.arange(12, dtype=np.float32).reshape(4, 3)
@@ -123,52 +123,6 @@ def test_external_may_not_hide_behind_what_follows() -> None:
         refuse_external_data(b"\x3a" + bytes([len(inner)]) + inner)
 
 
-def test_reads_the_matrix_that_onnx_reads(bundle_folder: Path) -> None:
-    data = (bundle_folder / "model.onnx").read_bytes()
-    (tensor,) = [t for t in onnx.load_from_string(data).graph.initializer if t.name == "table"]
-    ours = read_matrix(data, "table")
-    np.testing.assert_array_equal(ours, numpy_helper.to_array(tensor))
-    assert not ours.flags.writeable
-
-
-def test_unpacked_dimensions_are_read_too() -> None:
-    tensor = numpy_helper.from_array(MATRIX, "table")
-    tensor.ClearField("dims")
-    unpacked = tensor.SerializeToString() + b"\x08\x04\x08\x03"  # field 1, varint: 4 and then 3
-    inner = b"\x2a" + bytes([len(unpacked)]) + unpacked
-    np.testing.assert_array_equal(
-        read_matrix(b"\x3a" + bytes([len(inner)]) + inner, "table"), MATRIX
-    )
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"dims": [4, 4]},
-        {"dims": [12]},
-        {"dims": [2**62, 2**62]},
-        {"dims": [-1, 3]},
-        {"data_type": TensorProto.DOUBLE},
-        {"raw_data": b""},
-    ],
-)
-def test_a_matrix_that_does_not_fit_is_refused(change: dict) -> None:
-    tensor = numpy_helper.from_array(MATRIX, "table")
-    for name, value in change.items():
-        tensor.ClearField(name)
-        if isinstance(value, list):
-            tensor.dims.extend(value)
-        else:
-            setattr(tensor, name, value)
-    with pytest.raises(BundleError, match="'table'"):
-        read_matrix(helper.make_model(graph(tensor)).SerializeToString(), "table")
-
-
-def test_a_missing_matrix_is_named() -> None:
-    with pytest.raises(BundleError, match="no tensor 'tabel'"):
-        read_matrix(plain().SerializeToString(), "tabel")
-
-
 def test_bottomless_graphs_are_refused_without_descending() -> None:
     message = b""
     for _ in range(2_000):
@@ -204,4 +158,3 @@ def test_a_damaged_model_never_crashes_the_reader(data: st.DataObject) -> None:
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(BundleError):
         refuse_external_data(bytes(whole))
-        read_matrix(bytes(whole), "table")

@@ -1,4 +1,4 @@
-"""ONNX Runtime behind one call, on a graph made by hand: what it promises of ties, padding and refusals."""
+"""The runtime on a graph made by hand: which vectors reach the model, and what it promises of rows and refusals."""
 
 from __future__ import annotations
 
@@ -9,130 +9,124 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from recdistill.bundle.runtime import Runtime, dense, no_candidates
+from recdistill.bundle.runtime import Runtime, no_candidates, padded
+from recdistill.bundle.table import Table
 from recdistill.data.sequences import Sequences
 from recdistill.errors import BundleError, MissingExtraError
 
-ITEMS = 300
+TABLE = Table(np.array([[1, 0], [2, 1], [3, -1], [4, 5]], dtype=np.float32))
 
 
-def fixed_scores(scores: np.ndarray) -> bytes:
-    """A model that gives everybody the same scores and listens to nothing but `k`."""
+def summing() -> bytes:
+    """A model whose state is the sum of the vectors that it is shown; it does not look at lengths."""
     value, kinds = helper.make_tensor_value_info, TensorProto
     graph = helper.make_graph(
         [
-            helper.make_node("Shape", ["lengths"], ["rows"]),
-            helper.make_node("Concat", ["rows", "width"], ["shape"], axis=0),
-            helper.make_node("Expand", ["fixed", "shape"], ["all"]),
-            helper.make_node("TopK", ["all", "k"], ["scores", "items"], axis=1),
+            helper.make_node("ReduceSum", ["vectors", "axes"], ["states"], keepdims=0),
         ],
-        "fixed",
+        "summing",
         [
-            value("history", kinds.INT64, ["rows", "places"]),
+            value("vectors", kinds.FLOAT, ["rows", "places", 2]),
             value("lengths", kinds.INT64, ["rows"]),
-            value("filter_seen", kinds.BOOL, []),
-            value("candidates", kinds.INT64, ["candidates"]),
-            value("k", kinds.INT64, [1]),
         ],
-        [value("items", kinds.INT64, ["rows", None]), value("scores", kinds.FLOAT, ["rows", None])],
-        [
-            numpy_helper.from_array(scores.astype(np.float32)[None], "fixed"),
-            numpy_helper.from_array(np.array([len(scores)]), "width"),
-        ],
+        [value("states", kinds.FLOAT, ["rows", 2])],
+        [numpy_helper.from_array(np.array([1]), "axes")],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
     return model.SerializeToString()
 
 
-def ask(scores: np.ndarray, k: int, rows: int = 1) -> tuple[np.ndarray, np.ndarray]:
-    histories = Sequences.from_lists([[0]] * rows)
-    runtime = Runtime(fixed_scores(scores), len(scores))
-    return runtime.top(histories, k, filter_seen=False, candidates=no_candidates())
+def ask(histories: list[list[int]], k: int = 4, **options: Any) -> list[list[int]]:
+    chosen = {"filter_seen": False, "candidates": no_candidates(), **options}
+    items, scores = Runtime(summing(), TABLE, 2).top(Sequences.from_lists(histories), k, **chosen)
+    assert ((items < 0) == (scores == -np.inf)).all()
+    return items.tolist()
 
 
-@settings(deadline=None)
-@given(
-    scores=st.lists(st.sampled_from([-np.inf, -1.0, 0.0, 0.5, 2.0]), min_size=1, max_size=ITEMS),
-    data=st.data(),
-)
-def test_ties_go_to_the_smaller_id(scores: list[float], data: st.DataObject) -> None:
-    k = data.draw(st.integers(1, len(scores)))
-    items, values = ask(np.array(scores), k)
-    order = sorted(range(len(scores)), key=lambda item: (-scores[item], item))[:k]
-    expected = [item if scores[item] > -np.inf else -1 for item in order]
-    assert items[0].tolist() == expected
-    assert values[0].tolist() == [scores[item] for item in order]
-
-
-@pytest.mark.parametrize("k", [1, 7, 10, 100, 5_000])
-def test_ties_of_a_whole_catalogue_go_to_the_smaller_ids(k: int) -> None:
-    """Small and large k take different ways through the kernel."""
-    items, _ = ask(np.zeros(20_000), k, rows=3)
-    np.testing.assert_array_equal(items, np.tile(np.arange(k), (3, 1)))
-
-
-def test_dense_inputs() -> None:
-    feed = dense(Sequences.from_lists([[5], [], [7, 8, 9]]))
-    assert feed["history"].tolist() == [[5, 0, 0], [0, 0, 0], [7, 8, 9]]
+def test_padded_vectors() -> None:
+    feed = padded(Sequences.from_lists([[1], [], [3, 0, 2]]), TABLE)
+    nothing = [0.0, 0.0]
+    assert feed["vectors"].tolist() == [
+        [[2, 1], nothing, nothing],
+        [nothing] * 3,
+        [[4, 5], [1, 0], [3, -1]],
+    ]
     assert feed["lengths"].tolist() == [1, 0, 3]
-    assert feed["history"].dtype == feed["lengths"].dtype == np.int64
+    assert feed["lengths"].dtype == np.int64
 
 
-def test_nobody_with_anything_still_has_a_column() -> None:
-    assert dense(Sequences.from_lists([[], []]))["history"].shape == (2, 1)
+def test_nobody_with_anything_still_has_a_place() -> None:
+    assert padded(Sequences.from_lists([[], []]), TABLE)["vectors"].shape == (2, 1, 2)
 
 
-def test_rows_keep_their_place_over_many_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_model_sees_the_latest_items_and_scores_are_products() -> None:
+    """The window is two: the state is (2, 1) + (3, -1) = (5, 0), the scores 5, 10, 15, 20."""
+    histories = Sequences.from_lists([[3, 3, 1, 2]])
+    runtime = Runtime(summing(), TABLE, 2)
+    assert runtime.states(histories).tolist() == [[5, 0]]
+    items, scores = runtime.top(histories, 4, filter_seen=False, candidates=no_candidates())
+    assert items.tolist() == [[3, 2, 1, 0]]
+    assert scores.tolist() == [[20, 15, 10, 5]]
+
+
+def test_what_may_not_be_given() -> None:
+    seen = [[3, 3, 1, 2]]
+    assert ask(seen, filter_seen=True) == [[0, -1, -1, -1]]
+    assert ask(seen, barred=Sequences.from_lists([[3, 0]])) == [[2, 1, -1, -1]]
+    assert ask([[1, 2]], 2, filter_seen=True, barred=Sequences.from_lists([[3]])) == [[0, -1]]
+    assert ask([[1, 2]], 3, candidates=np.array([0, 2])) == [[2, 0, -1]]
+
+
+def test_rows_keep_their_place_over_many_calls() -> None:
     """More rows than one call takes, of all lengths, in no order."""
     random = np.random.default_rng(0)
-    lengths = random.integers(0, 9, size=1_000)
-    histories = Sequences.from_lists([[int(length)] * int(length) for length in lengths])
-    runtime = Runtime(fixed_scores(np.arange(9.0)), 9)
+    rows = [random.integers(4, size=random.integers(6)).tolist() for _ in range(1_000)]
+    runtime, calls = Runtime(summing(), TABLE, 5), list[int]()
+    run = runtime._session.run
 
-    class Echo:
-        """Scores are the row's length."""
-
+    class Counting:
         def run(self, outputs: Any, feed: dict[str, np.ndarray]) -> list[np.ndarray]:
-            assert len(feed["lengths"]) <= 256
-            assert feed["history"].shape[1] == max(feed["lengths"].max(), 1)
-            return [feed["lengths"][:, None], feed["lengths"][:, None].astype(np.float32)]
+            calls.append(len(feed["lengths"]))
+            assert feed["vectors"].shape[1] == max(feed["lengths"].max(), 1)
+            return run(outputs, feed)
 
-    monkeypatch.setattr(runtime, "_session", Echo())
-    items, scores = runtime.top(histories, 1, filter_seen=True, candidates=no_candidates())
-    assert items[:, 0].tolist() == lengths.tolist() == scores[:, 0].tolist()
+    runtime._session = Counting()
+    states = runtime.states(Sequences.from_lists(rows))
+    for row, state in zip(rows, states, strict=True):
+        assert state.tolist() == TABLE.values[row].sum(axis=0).tolist()
+    assert sum(calls) == 1_000
+    assert max(calls) == 256
 
 
 def renamed(change: Callable[[onnx.GraphProto], None]) -> bytes:
-    model = onnx.load_from_string(fixed_scores(np.zeros(3)))
+    model = onnx.load_from_string(summing())
     change(model.graph)
     return model.SerializeToString()
 
 
-def without_input(graph: onnx.GraphProto) -> None:
-    del graph.input[0]
+def without_lengths(graph: onnx.GraphProto) -> None:
+    del graph.input[1]
 
 
-def without_output(graph: onnx.GraphProto) -> None:
-    del graph.output[0]
+def another_output(graph: onnx.GraphProto) -> None:
+    graph.output[0].name = graph.node[0].output[0] = "scores"
 
 
-@pytest.mark.parametrize("change", [without_input, without_output])
+@pytest.mark.parametrize("change", [without_lengths, another_output])
 def test_other_models_are_refused(change: Callable[[onnx.GraphProto], None]) -> None:
     with pytest.raises(BundleError, match="not a bundle's model"):
-        Runtime(renamed(change), 3)
+        Runtime(renamed(change), TABLE, 2)
 
 
 @pytest.mark.parametrize("data", [b"", b"no model", b"\x08\x09"])
 def test_what_is_no_model_is_refused(data: bytes) -> None:
     with pytest.raises(BundleError, match="refuses the model"):
-        Runtime(data, 3)
+        Runtime(data, TABLE, 2)
 
 
 def test_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(MissingExtraError, match=r"recdistill\[serve\]"):
-        Runtime(b"", 3)
+        Runtime(b"", TABLE, 2)

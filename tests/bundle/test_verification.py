@@ -38,7 +38,7 @@ def test_every_flipped_byte_is_refused(copied: Callable[[], Path]) -> None:
         with pytest.raises(BundleError):
             load_bundle(folder)
         path.write_bytes(whole)
-    assert len(flips) == 240
+    assert len(flips) == 300
     load_bundle(folder)
 
 

@@ -12,6 +12,8 @@ from jaxtyping import Float32, Int64, UInt64
 
 from recdistill.bundle.manifest import Manifest
 from recdistill.bundle.runtime import Runtime, no_candidates
+from recdistill.bundle.scoring.base import Best
+from recdistill.bundle.table import Table
 from recdistill.data.columns import ITEM, RANK, SCORE, USER
 from recdistill.data.encoding import id_keys
 from recdistill.data.reasons import Reasons
@@ -33,7 +35,7 @@ class Bundle:
         info: what the bundle says of itself.
         items: the catalogue; row `i` describes dense item `i`.
         vocabulary: raw item ids.
-        vectors: the item table, a vector a row.
+        table: the item table.
         runtime: the model.
         reasons: what the teacher said why; most bundles hold none.
     """
@@ -41,7 +43,7 @@ class Bundle:
     info: Manifest
     items: pl.DataFrame
     vocabulary: Vocabulary
-    vectors: Float32[np.ndarray, "items width"]
+    table: Table
     runtime: Runtime
     reasons: Reasons = field(default_factory=lambda: Reasons({}))
 
@@ -84,6 +86,37 @@ class Bundle:
         )
         return self._frame(USER, dense, scores, ITEM)
 
+    def top(
+        self,
+        histories: Sequences,
+        k: int,
+        *,
+        filter_seen: bool = True,
+        candidates: Int64[np.ndarray, " candidates"] | None = None,
+        barred: Sequences | None = None,
+    ) -> Best:
+        """`recommend` in dense ids, for who serves many: items and scores `[rows, k]`, -1 and `-inf` where lists end.
+
+        Args:
+            histories: dense ids, of any length.
+            k: how many.
+            filter_seen: leave out the items of the history.
+            candidates: the only items to give, ascending and each once; `None` for all, empty for none.
+            barred: a row for each history: further items that it must not be given.
+
+        Raises:
+            ConfigError: `k` is less than 1.
+        """
+        _require_positive(k)
+        if candidates is not None and not len(candidates):
+            return np.full((len(histories), k), -1), np.full(
+                (len(histories), k), -np.inf, np.float32
+            )
+        allowed = no_candidates() if candidates is None else candidates
+        return self.runtime.top(
+            histories, k, filter_seen=filter_seen, candidates=allowed, barred=barred
+        )
+
     def explained(self, histories: Sequence[RawIds], recommended: pl.DataFrame) -> pl.DataFrame:
         """What `recommend` gave for these very `histories`, with a column `why`: the reason that the teacher gave for
         that item, about the same latest items or to everybody; null where it gave none.
@@ -111,6 +144,11 @@ class Bundle:
             scores[row] = closeness[dense[row]]
         frame = self._frame(ITEM, dense, scores, SIMILAR)
         return frame.with_columns(self.vocabulary.ids.gather(asked[frame[ITEM]]).alias(ITEM))
+
+    @property
+    def vectors(self) -> Float32[np.ndarray, "items width"]:
+        """The item table, a vector a row; of a form that is not float32, widened when it is first asked for."""
+        return self.table.vectors
 
     @cached_property
     def _directions(self) -> Float32[np.ndarray, "items width"]:

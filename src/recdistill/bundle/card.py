@@ -46,6 +46,8 @@ def _facts(info: Manifest) -> str:
         "checked": f"same top 10 as PyTorch for {agreement.histories:,} histories "
         f"({agreement.near_ties:,} with near-ties)",
     }
+    if info.narrowing:
+        rows["in fewer bits"] = f"keeps {info.narrowing.kept:.2%} of its top ten as float32"
     if info.reasons:
         rows["reasons"] = (
             f"{info.reasons.count:,}, in the teacher's words; they may tell what people took"

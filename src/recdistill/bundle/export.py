@@ -7,6 +7,7 @@ import io
 import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple, get_args
 
 import numpy as np
 import polars as pl
@@ -23,25 +24,29 @@ from recdistill.bundle.manifest import (
     MANIFEST,
     MODEL,
     REASONS,
+    TABLE,
     DatasetEntry,
     FileEntry,
     Manifest,
+    Precision,
     ReasonsEntry,
 )
+from recdistill.bundle.narrowing import narrowed, require_kept
 from recdistill.bundle.onnx_export import to_onnx
 from recdistill.bundle.reasons import MOST, written
 from recdistill.bundle.runtime import Runtime
-from recdistill.bundle.students import model_entry, scorer_of
+from recdistill.bundle.students import encoder_of, item_vectors, model_entry
+from recdistill.bundle.table import Table
 from recdistill.data.columns import EVENTS
 from recdistill.data.dataset import Dataset
 from recdistill.data.reasons import Reasons
 from recdistill.errors import BundleError, ConfigError, nearest
 from recdistill.files import atomic_folder
 from recdistill.models.outcomes import heads_of
-from recdistill.models.recommender import Recommender
+from recdistill.models.recommender import Recommender, SequenceModel
 
 _log = logging.getLogger(__name__)
-PRECISIONS = ("float32",)
+PRECISIONS = get_args(Precision)
 FEWEST_CHECKS = 1_000
 
 
@@ -50,7 +55,7 @@ def export(
     dataset: Dataset,
     folder: Path | str,
     *,
-    precision: str = "float32",
+    precision: Precision = "float32",
     checks: int = FEWEST_CHECKS,
     metrics: Mapping[str, float] | None = None,
     created: str | None = None,
@@ -64,15 +69,15 @@ def export(
         student: a fitted model.
         dataset: what it was fitted on: gives the catalogue and the histories to check with.
         folder: where to; what is there is replaced, but only by a bundle that passed.
-        precision: number format of the weights.
+        precision: in what numbers the item table and the matrices of the layers are kept.
         checks: histories on which PyTorch and ONNX Runtime must agree; at least 1,000.
         metrics: what was measured of the student, for the manifest and the card.
         created: a date to note; none is noted unless given.
         reasons: why the teacher said what it said. They may tell what somebody took: whoever has the bundle reads them.
 
     Raises:
-        BundleError: the student cannot be exported, is of another dataset, or the two do not agree.
-            Nothing is written then.
+        BundleError: the student cannot be exported, is of another dataset, the two do not agree, or fewer bits
+            change too many answers. Nothing is written then.
         ConfigError: an unknown precision, or too few checks.
         MissingExtraError: the ONNX packages are not installed.
     """
@@ -82,23 +87,27 @@ def export(
             "The bundle ranks items; the heads for %s stay behind. `Recommender.load` has them.",
             " and ".join(left),
         )
-    scorer = scorer_of(student)
-    model = to_onnx(scorer)
-    agreement = require_agreement(
-        student, Runtime(model, dataset.num_items), probes(dataset, checks)
-    )
+    histories = probes(dataset, checks)
+    wide = _wide(student)
+    agreement = require_agreement(student, wide.opened(), histories)
+    leaving, narrowing = wide, None
+    if precision != "float32":
+        leaving = _narrow(wide, precision)
+        narrowing = require_kept(wide.opened(), leaving.opened(), histories)
     told = (reasons or Reasons({})).some(MOST)
-    files = {MODEL: model, ITEMS: _items(dataset), CARD: b""}
+    files = {MODEL: leaving.model, TABLE: leaving.table.written()}
+    files |= {ITEMS: _items(dataset), CARD: b""}
     if len(told):
         files[REASONS] = written(told)
     manifest = Manifest(
         format=FORMAT,
         recdistill=__version__,
         created=created,
-        model=model_entry(student, scorer.table.shape[1]),
+        model=model_entry(student, leaving.table.width, precision),
         dataset=_dataset_entry(dataset),
         metrics=dict(metrics or {}),
         agreement=agreement,
+        narrowing=narrowing,
         reasons=ReasonsEntry(count=len(told)) if len(told) else None,
         files=_entries(files),
     )
@@ -111,7 +120,7 @@ def export(
 def _check_request(student: Recommender, dataset: Dataset, precision: str, checks: int) -> None:
     if precision not in PRECISIONS:
         raise ConfigError(
-            f"Bundles cannot have precision '{precision}' yet.", nearest(precision, PRECISIONS)
+            f"Bundles cannot have precision '{precision}'.", nearest(precision, PRECISIONS)
         )
     if checks < FEWEST_CHECKS:
         raise ConfigError(
@@ -123,6 +132,28 @@ def _check_request(student: Recommender, dataset: Dataset, precision: str, check
             f"The student does not know the items of dataset '{dataset.name}'.",
             "Export it with the dataset that it was fitted on.",
         )
+
+
+class _Leaving(NamedTuple):
+    """The two files that a student becomes, and how much of a history it looks at."""
+
+    model: bytes
+    table: Table
+    history: int | None
+
+    def opened(self) -> Runtime:
+        return Runtime(self.model, self.table, self.history)
+
+
+def _wide(student: Recommender) -> _Leaving:
+    table = Table.of(item_vectors(student), "float32")
+    history = student.history if isinstance(student, SequenceModel) else None
+    return _Leaving(to_onnx(encoder_of(student), table.width), table, history)
+
+
+def _narrow(wide: _Leaving, precision: Precision) -> _Leaving:
+    table = Table.of(wide.table.vectors, precision)
+    return wide._replace(model=narrowed(wide.model, precision), table=table)
 
 
 def _dataset_entry(dataset: Dataset) -> DatasetEntry:

@@ -1,6 +1,6 @@
-"""A student as one function of dense ids: history -> state -> scores of every item that may be given.
+"""A student as one function of vectors: those of a history's latest items -> its state.
 
-Legend: `rows` (requests), `places` (columns of right-padded histories), `items`, `width`.
+Legend: `rows` (requests), `places` (columns of histories, padded on the right), `width`.
 """
 
 from __future__ import annotations
@@ -8,70 +8,21 @@ from __future__ import annotations
 from typing import cast
 
 import torch
-from jaxtyping import Bool, Float, Int64
+from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn.functional import embedding, gelu, linear, scaled_dot_product_attention
+from torch.nn.functional import gelu, scaled_dot_product_attention
 
 from recdistill.models.decoder import DecoderNetwork
 from recdistill.models.sasrec import SASRecNetwork
 from recdistill.models.transformer import Block, rotate
 
 
-class Scorer(nn.Module):
-    """Scores of the whole catalogue, `-inf` for what must not be given."""
-
-    table: Tensor
-
-    def __init__(self, encoder: nn.Module, table: Float[Tensor, "items width"]) -> None:
-        """`encoder(table, history, lengths)` gives a state a row."""
-        super().__init__()
-        self.encoder = encoder
-        self.register_buffer("table", table)
-
-    def forward(
-        self, history: Tensor, lengths: Tensor, filter_seen: Tensor, candidates: Tensor
-    ) -> Tensor:
-        """`history [rows, places]`, `lengths [rows]`, a flag, `candidates [any]` (none = all) -> `[rows, items]`."""
-        # linear() multiplies by the table as it lies; a transposed copy of it would double the file.
-        scores = linear(self.encoder(self.table, history, lengths), self.table)
-        barred = seen(history, lengths, scores) & filter_seen
-        chosen = torch.zeros_like(scores[0], dtype=torch.bool).scatter(
-            0, candidates, torch.ones_like(candidates, dtype=torch.bool)
-        )
-        unrestricted = torch.tensor(candidates.shape[0]) == 0
-        return scores.masked_fill(barred | ~(chosen | unrestricted), -torch.inf)
-
-
-def seen(
-    history: Int64[Tensor, "rows places"], lengths: Int64[Tensor, " rows"], scores: Tensor
-) -> Bool[Tensor, "rows items"]:
-    """Which items each row's history holds."""
-    # A scatter must not meet padding: it marks the row's first item once more instead.
-    place = torch.arange(history.shape[1], device=history.device)
-    marks = torch.where(place < lengths[:, None], history, history[:, :1])
-    blank = torch.zeros_like(scores, dtype=torch.bool)
-    found = blank.scatter(1, marks, torch.ones_like(marks, dtype=torch.bool))
-    return found & (lengths > 0)[:, None]
-
-
-def tail(
-    history: Int64[Tensor, "rows places"], lengths: Int64[Tensor, " rows"], window: int
-) -> tuple[Int64[Tensor, "rows window"], Int64[Tensor, " rows"]]:
-    """The last `window` items of each row, and how many they are."""
-    # A slice would fix which of the two is smaller while the graph is traced.
-    place = torch.arange(torch.sym_min(history.shape[1], window), device=history.device)
-    first = (lengths - window).clamp(min=0)
-    # Past a row's end the gather repeats its last item: padding still, which nothing looks at.
-    source = torch.minimum(first[:, None] + place, (lengths - 1).clamp(min=0)[:, None])
-    return history.gather(1, source), lengths.clamp(max=window)
-
-
 class Nobody(nn.Module):
     """A one for everybody: the state of a model that does not look at histories."""
 
-    def forward(self, table: Tensor, history: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, vectors: Tensor, lengths: Tensor) -> Tensor:
         """`lengths [rows]` -> `[rows, 1]`."""
-        return torch.ones_like(lengths, dtype=table.dtype)[:, None]
+        return torch.ones_like(lengths, dtype=vectors.dtype)[:, None]
 
 
 class SASRecLast(nn.Module):
@@ -79,20 +30,19 @@ class SASRecLast(nn.Module):
 
     start: Tensor
 
-    def __init__(self, network: SASRecNetwork, window: int) -> None:
+    def __init__(self, network: SASRecNetwork) -> None:
         super().__init__()
-        self.window, self.scale = window, network.scale
+        self.scale = network.scale
         self.inward, self.positions = network.inward, network.positions
         self.norm, self.outward = network.norm, network.outward
         self.blocks = nn.ModuleList(network.blocks)
         self.register_buffer("start", network.start)
 
-    def forward(self, table: Tensor, history: Tensor, lengths: Tensor) -> Tensor:
-        """`table [items, width]`, `history [rows, places]`, `lengths [rows]` -> `[rows, width]`."""
-        history, lengths = tail(history, lengths, self.window)
-        rows, places = history.shape
-        place = torch.arange(places, device=history.device).repeat(rows)
-        values = self.inward(embedding(history.flatten(), table) * self.scale)
+    def forward(self, vectors: Tensor, lengths: Tensor) -> Tensor:
+        """`vectors [rows, places, width]`, no more places than the window, `lengths [rows]` -> `[rows, width]`."""
+        rows, places, _ = vectors.shape
+        place = torch.arange(places, device=vectors.device).repeat(rows)
+        values = self.inward(vectors.flatten(0, 1) * self.scale)
         values, turn = self.positions(values, place)
         values = values.unflatten(0, (rows, places))
         *earlier, final = cast("list[Block]", list(self.blocks))
@@ -110,17 +60,16 @@ class DecoderLast(nn.Module):
 
     start: Tensor
 
-    def __init__(self, network: DecoderNetwork, window: int) -> None:
+    def __init__(self, network: DecoderNetwork) -> None:
         super().__init__()
-        self.window, self.scale = window, network.scale
+        self.scale = network.scale
         self.inward, self.layers = network.inward, network.layers
         self.outward, self.norm = network.outward, network.norm
         self.register_buffer("start", network.start)
 
-    def forward(self, table: Tensor, history: Tensor, lengths: Tensor) -> Tensor:
-        """`table [items, width]`, `history [rows, places]`, `lengths [rows]` -> `[rows, width]`."""
-        history, lengths = tail(history, lengths, self.window)
-        values = self.inward(embedding(history, table) * self.scale)
+    def forward(self, vectors: Tensor, lengths: Tensor) -> Tensor:
+        """`vectors [rows, places, width]`, `lengths [rows]` -> `[rows, width]`."""
+        values = self.inward(vectors * self.scale)
         values = self.layers(inputs_embeds=values).last_hidden_state
         row = torch.arange(lengths.shape[0], device=lengths.device)
         last = self.norm(self.outward(values[row, (lengths - 1).clamp(min=0)]))

@@ -8,18 +8,16 @@ from pathlib import Path
 import polars as pl
 
 from recdistill.bundle.bundle import Bundle
-from recdistill.bundle.manifest import ITEMS, MODEL, REASONS, Manifest
-from recdistill.bundle.onnx_file import read_matrix, refuse_external_data
+from recdistill.bundle.manifest import ITEMS, MODEL, REASONS, TABLE, Manifest
+from recdistill.bundle.onnx_file import refuse_external_data
 from recdistill.bundle.reasons import read
 from recdistill.bundle.runtime import Runtime
+from recdistill.bundle.table import Table
 from recdistill.bundle.verification import read_verified
 from recdistill.data.columns import ITEM
 from recdistill.data.reasons import Reasons
 from recdistill.data.vocabulary import Vocabulary
 from recdistill.errors import BundleError
-
-TABLE = "table"
-"""The model's tensor that is the item table."""
 
 
 def load_bundle(folder: Path | str, *, threads: int = 1) -> Bundle:
@@ -37,12 +35,11 @@ def load_bundle(folder: Path | str, *, threads: int = 1) -> Bundle:
     model = contents[MODEL]
     refuse_external_data(model)
     items = _read_items(contents[ITEMS], info)
-    vectors = read_matrix(model, TABLE)
-    if vectors.shape != (len(items), info.model.width):
-        raise BundleError("The item table does not fit the catalogue.", "Export the bundle again.")
-    runtime = Runtime(model, len(items), threads)
+    size = len(items), info.model.width
+    table = Table.read(contents[TABLE], info.model.precision, *size)
+    runtime = Runtime(model, table, info.model.history, threads)
     told = read(contents[REASONS], info, len(items)) if REASONS in contents else Reasons({})
-    return Bundle(info, items, Vocabulary(items[ITEM]), vectors, runtime, told)
+    return Bundle(info, items, Vocabulary(items[ITEM]), table, runtime, told)
 
 
 def _read_items(data: bytes, info: Manifest) -> pl.DataFrame:

@@ -11,13 +11,16 @@ from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_
 from recdistill.errors import BundleError
 from recdistill.settings import Settings
 
-FORMAT = 1
-MANIFEST, MODEL, ITEMS, CARD = "manifest.json", "model.onnx", "items.parquet", "README.md"
-CONTENTS = (MODEL, ITEMS, CARD)
+FORMAT = 2
+MANIFEST, MODEL, TABLE = "manifest.json", "model.onnx", "table.safetensors"
+ITEMS, CARD = "items.parquet", "README.md"
+CONTENTS = (MODEL, TABLE, ITEMS, CARD)
 """The files of a bundle of this format beside its manifest: these, no fewer, and no more but one."""
 REASONS = "reasons.parquet"
 """The one: why the teacher said what it said, in a bundle that was asked to hold it."""
 
+Precision = Literal["float32", "float16", "int8"]
+"""In what numbers weights are kept."""
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -42,7 +45,7 @@ class ModelEntry(Settings):
     weights: Sha256
     history: PositiveInt | None = None
     width: PositiveInt
-    precision: Literal["float32"]
+    precision: Precision
 
     @property
     def kind(self) -> str:
@@ -68,6 +71,13 @@ class AgreementEntry(Settings):
     largest_difference: float
 
 
+class NarrowingEntry(Settings):
+    """What fewer bits did: the mean share of the float32 student's top ten that its lists still hold."""
+
+    histories: PositiveInt
+    kept: float
+
+
 class ReasonsEntry(Settings):
     """What the teacher gave as reasons."""
 
@@ -81,6 +91,7 @@ class Manifest(Settings):
         recdistill: the version that wrote it.
         created: when, if the writer was told; absent otherwise, so that the same input gives the same bytes.
         metrics: what was measured of the model, by name.
+        narrowing: absent where the precision is float32.
         reasons: absent where the bundle holds none.
     """
 
@@ -91,6 +102,7 @@ class Manifest(Settings):
     dataset: DatasetEntry
     metrics: dict[str, float] = Field(default_factory=dict)
     agreement: AgreementEntry
+    narrowing: NarrowingEntry | None = None
     reasons: ReasonsEntry | None = None
     files: dict[str, FileEntry]
 

@@ -1,4 +1,4 @@
-"""From a scorer to the bytes of a single ONNX file."""
+"""From an encoder of histories to the bytes of a single ONNX file."""
 
 from __future__ import annotations
 
@@ -10,21 +10,18 @@ from importlib import import_module
 from typing import Any
 
 import torch
+from torch import nn
 from torch._dynamo.exc import UserError
 from torch.export import Dim
 
-from recdistill.bundle.graph import Scorer
 from recdistill.bundle.runtime import INPUTS, OUTPUTS
 from recdistill.errors import BundleError, MissingExtraError
 
 OPSET = 18
 
 
-def to_onnx(scorer: Scorer) -> bytes:
-    """The scorer and a top-k, which breaks ties by the smaller dense id, as one reproducible ONNX file.
-
-    ONNX's TopK promises that of equal values the one with the lower index comes first; PyTorch's promises
-    nothing, so the node is added here instead of being exported.
+def to_onnx(encoder: nn.Module, width: int) -> bytes:
+    """`encoder(vectors [rows, places, width], lengths [rows]) -> [rows, width]` as one reproducible ONNX file.
 
     Raises:
         BundleError: the student computes for one number of rows or places only.
@@ -36,25 +33,19 @@ def to_onnx(scorer: Scorer) -> bytes:
         import_module("onnxscript")  # the exporter needs it, and says so less clearly
     except ImportError:
         raise MissingExtraError("Exporting a bundle", "export") from None
-    model = _scores(scorer)
+    model = _exported(encoder, width)
     _without_origin(model)
-    _add_top_k(model, onnx)
     onnx.checker.check_model(model, full_check=True)
     return model.SerializeToString(deterministic=True)
 
 
-def _scores(scorer: Scorer) -> Any:
-    example = (
-        torch.tensor([[1, 0, 1], [0, 1, 0]]),
-        torch.tensor([3, 2]),
-        torch.tensor(True),
-        torch.tensor([0, 1, 1]),
-    )
+def _exported(encoder: nn.Module, width: int) -> Any:
+    example = (torch.ones(2, 3, width), torch.tensor([3, 2]))
     rows = Dim("rows")
-    shapes = ({0: rows, 1: Dim("places")}, {0: rows}, None, {0: Dim("candidates")})
+    shapes = ({0: rows, 1: Dim("places")}, {0: rows})
     # Traced on its own: inside torch.onnx.export a shape that cannot stay free would silently be fixed.
     try:
-        traced = torch.export.export(scorer.eval(), example, dynamic_shapes=shapes, strict=False)
+        traced = torch.export.export(encoder.eval(), example, dynamic_shapes=shapes, strict=False)
     except UserError as error:
         raise BundleError(
             "The student's layers only compute with as many rows and places as they were traced with, so they cannot "
@@ -64,8 +55,8 @@ def _scores(scorer: Scorer) -> Any:
     with _exporter_quiet():
         program = torch.onnx.export(
             traced,
-            input_names=list(INPUTS[:4]),
-            output_names=["all_scores"],
+            input_names=list(INPUTS),
+            output_names=list(OUTPUTS),
             opset_version=OPSET,
             dynamo=True,
             verbose=False,
@@ -102,16 +93,3 @@ def _without_origin(model: Any) -> None:
         part.ClearField("metadata_props")
         part.ClearField("doc_string")
     model.producer_name, model.producer_version = "recdistill", ""
-
-
-def _add_top_k(model: Any, onnx: Any) -> None:
-    value, kinds = onnx.helper.make_tensor_value_info, onnx.TensorProto
-    graph = model.graph
-    node = onnx.helper.make_node(
-        "TopK", ["all_scores", "k"], [OUTPUTS[1], OUTPUTS[0]], axis=1, largest=1, sorted=1
-    )
-    graph.node.append(node)
-    graph.input.append(value("k", kinds.INT64, [1]))
-    del graph.output[:]
-    graph.output.append(value("items", kinds.INT64, ["rows", None]))
-    graph.output.append(value("scores", kinds.FLOAT, ["rows", None]))

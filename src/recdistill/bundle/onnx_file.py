@@ -9,15 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-import numpy as np
-from jaxtyping import Float32
-
 from recdistill.errors import BundleError
 
 _DEEPEST = 16
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
-_FLOAT = 1
-_DIMS, _DATA_TYPE, _NAME, _RAW_DATA, _EXTERNAL_DATA, _DATA_LOCATION = 1, 2, 8, 9, 13, 14
+_EXTERNAL_DATA, _DATA_LOCATION = 13, 14
 
 # Message -> field number -> message: every way that leads from a model to a tensor.
 _CHILDREN: Mapping[str, Mapping[int, str]] = {
@@ -52,40 +48,6 @@ def refuse_external_data(model: bytes) -> None:
                     "The model refers to data outside its file, which a bundle may not.",
                     "Do not use this bundle; export it again.",
                 )
-
-
-def read_matrix(model: bytes, name: str) -> Float32[np.ndarray, "rows columns"]:
-    """The float32 matrix `name` of a model, a read-only view of its bytes.
-
-    Raises:
-        BundleError: there is none, or its data do not fit its shape.
-    """
-    for tensor in _tensors(memoryview(model)):
-        fields = list(_fields(tensor))
-        if any(field.number == _NAME and bytes(field.data) == name.encode() for field in fields):
-            return _matrix(fields, name)
-    raise BundleError(f"The model has no tensor '{name}'.", "Export the bundle again.")
-
-
-def _matrix(fields: list[_Field], name: str) -> Float32[np.ndarray, "rows columns"]:
-    shape = [size for field in fields if field.number == _DIMS for size in _integers(field)]
-    kinds = [field.value for field in fields if field.number == _DATA_TYPE]
-    raw = [field.data for field in fields if field.number == _RAW_DATA]
-    fits = len(shape) == 2 and kinds == [_FLOAT] and len(raw) == 1
-    if not fits or len(raw[0]) != 4 * shape[0] * shape[1]:
-        raise BundleError(f"Tensor '{name}' of the model is no whole float32 matrix.")
-    return np.frombuffer(raw[0], dtype="<f4").reshape(shape)
-
-
-def _integers(field: _Field) -> Iterator[int]:
-    """The values of a repeated integer field, packed or not."""
-    if field.wire == _VARINT:
-        yield field.value
-        return
-    place = 0
-    while place < len(field.data):
-        value, place = _varint(field.data, place)
-        yield value
 
 
 def _tensors(model: memoryview) -> Iterator[memoryview]:

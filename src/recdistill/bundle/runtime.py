@@ -1,35 +1,53 @@
-"""ONNX Runtime behind one call: ragged histories in, the best items out."""
+"""The model and the item table behind one call: ragged histories in, the best items out."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
+from recdistill.bundle.scoring.base import Best
+from recdistill.bundle.scoring.choice import scorer_for
 from recdistill.bundle.session import session
+from recdistill.bundle.table import Table
 from recdistill.data.sequences import Sequences
 from recdistill.errors import BundleError
 
-INPUTS = ("history", "lengths", "filter_seen", "candidates", "k")
-OUTPUTS = ("items", "scores")
-_SCORES_AT_ONCE = 1 << 22
-_ROWS_AT_ONCE = 256
+INPUTS: Final = ("vectors", "lengths")
+OUTPUTS: Final = ("states",)
+_VALUES_AT_ONCE: Final = 1 << 22
+_ROWS_AT_ONCE: Final = 256
 
 
 class Runtime:
-    """A session on the bytes of a model. Safe to share between threads."""
+    """A session on the bytes of a model, and a scorer on the item table. Safe to share between threads, and, with
+    one thread, between forked processes.
+    """
 
-    def __init__(self, model: bytes, num_items: int, threads: int = 1) -> None:
+    def __init__(self, model: bytes, table: Table, history: int | None, threads: int = 1) -> None:
         """`threads` compute one request; a server that answers many at once does best with one.
+
+        Args:
+            model: history vectors -> states.
+            table: of the items.
+            history: how many of the latest items the model looks at; `None` for none.
 
         Raises:
             BundleError: the runtime refuses the model, or it is not one of this format.
             MissingExtraError: ONNX Runtime is not installed.
         """
         self._session = _session(model, threads)
-        self._rows_at_once = int(np.clip(_SCORES_AT_ONCE // num_items, 1, _ROWS_AT_ONCE))
+        self._table, self._history = table, history or 0
+        self._scorer = scorer_for(table, threads)
+        values = table.width * max(self._history, 1)
+        self._rows_at_once = int(np.clip(_VALUES_AT_ONCE // values, 1, _ROWS_AT_ONCE))
+
+    @property
+    def num_items(self) -> int:
+        """The size of the catalogue."""
+        return len(self._table)
 
     def top(
         self,
@@ -38,42 +56,57 @@ class Runtime:
         *,
         filter_seen: bool,
         candidates: Int64[np.ndarray, " candidates"],
-    ) -> tuple[Int64[np.ndarray, "rows k"], Float32[np.ndarray, "rows k"]]:
+        barred: Sequences | None = None,
+    ) -> Best:
         """The `k` best dense items of each history and their scores; -1 and `-inf` where nothing is left to give.
 
         Args:
             histories: of any length.
-            k: at most the size of the catalogue.
+            k: at least 1.
             filter_seen: leave out the items of the history.
-            candidates: the only items to give; empty for all.
+            candidates: the only items to give, ascending and each once; empty for all.
+            barred: a row for each history: items that it must not be given either.
+
+        Raises:
+            BundleError: the model answers with what is not finite.
         """
+        never = histories if filter_seen else None
+        if barred is not None:
+            never = barred if never is None else _side_by_side(never, barred)
+        allowed = candidates if len(candidates) else None
         items = np.empty((len(histories), k), dtype=np.int64)
         scores = np.empty((len(histories), k), dtype=np.float32)
-        fixed = {
-            "filter_seen": np.array(filter_seen),
-            "candidates": candidates,
-            "k": np.array([k], dtype=np.int64),
-        }
-        for rows in self._slices(histories):
-            feed = dense(histories.take(rows)) | fixed
-            items[rows], scores[rows] = self._session.run(OUTPUTS, feed)
-        items[scores == -np.inf] = -1
+        for rows, states in self._states(histories):
+            off = None if never is None else never.take(rows)
+            items[rows], scores[rows] = self._scorer.top(states, k, off, allowed)
         return items, scores
 
-    def _slices(self, histories: Sequences) -> Iterator[Int64[np.ndarray, " slice"]]:
-        """Rows of similar length, so that little is spent on padding."""
-        order = np.argsort(histories.lengths, kind="stable")
+    def states(self, histories: Sequences) -> Float32[np.ndarray, "rows width"]:
+        """What the model makes of each history."""
+        found = np.empty((len(histories), self._table.width), dtype=np.float32)
+        for rows, states in self._states(histories):
+            found[rows] = states
+        return found
+
+    def _states(
+        self, histories: Sequences
+    ) -> Iterator[tuple[Int64[np.ndarray, " slice"], Float32[np.ndarray, "slice width"]]]:
+        """A few rows at a time, of similar length, so that little is spent on padding."""
+        seen = histories.tail(self._history)
+        order = np.argsort(seen.lengths, kind="stable")
         for first in range(0, len(order), self._rows_at_once):
-            yield order[first : first + self._rows_at_once]
+            rows = order[first : first + self._rows_at_once]
+            yield rows, self._session.run(OUTPUTS, padded(seen.take(rows), self._table))[0]
 
 
-def dense(histories: Sequences) -> dict[str, Int64[np.ndarray, "..."]]:
-    """Histories as the model's inputs: `history` padded on the right with zeros, and `lengths`."""
+def padded(histories: Sequences, table: Table) -> dict[str, np.ndarray]:
+    """Histories as the model's inputs: `vectors [rows, places, width]`, zero after a row's end, and `lengths`."""
     lengths = histories.lengths
     longest = max(int(lengths.max(initial=1)), 1)
-    padded = np.zeros((len(histories), longest), dtype=np.int64)
-    padded[np.arange(longest) < lengths[:, None]] = histories.values[histories.places()]
-    return {"history": padded, "lengths": lengths}
+    vectors = np.zeros((len(histories), longest, table.width), dtype=np.float32)
+    items = histories.values[histories.places()].astype(np.int64)
+    vectors[np.arange(longest) < lengths[:, None]] = table.rows(items)
+    return {"vectors": vectors, "lengths": lengths}
 
 
 def no_candidates() -> Int64[np.ndarray, " none"]:
@@ -81,10 +114,16 @@ def no_candidates() -> Int64[np.ndarray, " none"]:
     return np.empty(0, dtype=np.int64)
 
 
+def _side_by_side(one: Sequences, other: Sequences) -> Sequences:
+    return Sequences.from_lists(
+        [np.concatenate((one[row], other[row])).tolist() for row in range(len(one))]
+    )
+
+
 def _session(model: bytes, threads: int) -> Any:
     opened = session(model, threads)
     names = tuple(value.name for value in opened.get_inputs())
     outputs = tuple(value.name for value in opened.get_outputs())
-    if sorted(names) != sorted(INPUTS) or outputs != OUTPUTS:
+    if names != INPUTS or outputs != OUTPUTS:
         raise BundleError(f"The model takes {names} and gives {outputs}: not a bundle's model.")
     return opened

@@ -7,10 +7,12 @@ import hashlib
 from collections.abc import Callable, Mapping
 from typing import cast
 
+import numpy as np
+from jaxtyping import Float32
 from torch import nn
 
-from recdistill.bundle.graph import DecoderLast, Nobody, SASRecLast, Scorer
-from recdistill.bundle.manifest import ModelEntry
+from recdistill.bundle.graph import DecoderLast, Nobody, SASRecLast
+from recdistill.bundle.manifest import ModelEntry, Precision
 from recdistill.errors import BundleError
 from recdistill.models.decoder import Decoder, DecoderNetwork
 from recdistill.models.popularity import Popularity
@@ -21,12 +23,12 @@ from recdistill.models.sasrec import SASRec, SASRecNetwork
 def _sasrec(student: Recommender) -> nn.Module:
     # A copy: exporting must neither move the student nor take it out of training mode.
     network = copy.deepcopy(cast("SASRecNetwork", student.network)).cpu()
-    return SASRecLast(network, cast("SASRec", student).history)
+    return SASRecLast(network)
 
 
 def _decoder(student: Recommender) -> nn.Module:
     network = copy.deepcopy(cast("DecoderNetwork", student.network)).cpu()
-    return DecoderLast(network, cast("Decoder", student).history)
+    return DecoderLast(network)
 
 
 _ENCODERS: Mapping[type[Recommender], Callable[[Recommender], nn.Module]] = {
@@ -36,8 +38,8 @@ _ENCODERS: Mapping[type[Recommender], Callable[[Recommender], nn.Module]] = {
 }
 
 
-def scorer_of(student: Recommender) -> Scorer:
-    """The student as one function of dense ids.
+def encoder_of(student: Recommender) -> nn.Module:
+    """The student as one function of vectors and lengths.
 
     Raises:
         BundleError: there is no graph for this kind of model.
@@ -48,17 +50,22 @@ def scorer_of(student: Recommender) -> Scorer:
             f"A {student.kind} model cannot be exported.",
             f"Models that can: {', '.join(sorted(kind.kind for kind in _ENCODERS))}.",
         )
-    return Scorer(encoder(student), student.item_table().detach().cpu().float().clone())
+    return encoder(student)
 
 
-def model_entry(student: Recommender, width: int) -> ModelEntry:
+def item_vectors(student: Recommender) -> Float32[np.ndarray, "items width"]:
+    """The item table: what embeds histories and scores the catalogue."""
+    return student.item_table().detach().cpu().float().contiguous().numpy().copy()
+
+
+def model_entry(student: Recommender, width: int, precision: Precision) -> ModelEntry:
     """What the manifest says of the student."""
     return ModelEntry(
         config=student.get_config(),
         weights=weights_hash(student.network),
         history=student.history if isinstance(student, SequenceModel) else None,
         width=width,
-        precision="float32",
+        precision=precision,
     )
 
 

@@ -8,14 +8,7 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
-from recdistill.bundle.manifest import (
-    CONTENTS,
-    MANIFEST,
-    REASONS,
-    FileEntry,
-    Manifest,
-    parse_manifest,
-)
+from recdistill.bundle.manifest import MANIFEST, FileEntry, Manifest, parse_manifest
 from recdistill.errors import BundleError
 
 _LARGEST_MANIFEST = 1 << 20
@@ -30,23 +23,28 @@ def read_verified(folder: Path) -> tuple[Manifest, Mapping[str, bytes]]:
         BundleError: a file is missing, extra, a link, of another size or content than the manifest says,
             or the manifest itself is damaged.
     """
-    _check_names(folder, {*CONTENTS}, {*CONTENTS, REASONS})
+    _check_folder(folder)
     manifest = parse_manifest(_read(folder / MANIFEST, at_most=_LARGEST_MANIFEST))
-    _check_names(folder, {*manifest.files}, {*manifest.files})
+    _check_names(folder, {MANIFEST, *manifest.files})
     contents = {name: _checked(folder / name, entry) for name, entry in manifest.files.items()}
     return manifest, contents
 
 
-def _check_names(folder: Path, required: set[str], allowed: set[str]) -> None:
+def _check_folder(folder: Path) -> None:
     if not folder.is_dir():
         raise BundleError(
             f"There is no bundle at {folder}.",
             "`recdistill export` writes one into a run's folder.",
         )
+    if not (folder / MANIFEST).exists():
+        raise BundleError(f"{folder} is no whole bundle: {MANIFEST} missing.")
+
+
+def _check_names(folder: Path, expected: set[str]) -> None:
     found = {path.name for path in folder.iterdir()}
-    if missing := sorted({MANIFEST, *required} - found):
+    if missing := sorted(expected - found):
         raise BundleError(f"{folder} is no whole bundle: {', '.join(missing)} missing.")
-    if extra := sorted(found - {MANIFEST, *allowed}):
+    if extra := sorted(found - expected):
         raise BundleError(
             f"{folder} holds what does not belong to a bundle: {', '.join(extra)}.",
             "Remove it: only files with a checksum in the manifest may lie in a bundle.",

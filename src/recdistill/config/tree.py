@@ -32,8 +32,8 @@ from recdistill.training.options import TrackerName, TrainingConfig
 class BundleConfig(Settings):
     """What leaves the building."""
 
-    precision: Literal["float32"] = "float32"
-    """Number format of the exported student."""
+    precision: Literal["float32", "float16", "int8"] = "float32"
+    """In what numbers the exported student's weights are kept."""
     checks: int = Field(default=1000, ge=1000)
     """Histories on which PyTorch and ONNX Runtime must agree."""
     reasons: bool = Field(default=False, exclude_if=lambda given: not given)

@@ -326,10 +326,11 @@ class Pipeline:
         It carries the main numbers of the report, if there is one of these very students.
         """
         from recdistill.bundle.export import export
+        from recdistill.bundle.manifest import FORMAT
 
         chosen = self.students.best
         settings, measured, told = self.config.bundle, self._measured(), self._reasons()
-        parts = [settings.model_dump(mode="json"), chosen.identity, measured]
+        parts = [FORMAT, settings.model_dump(mode="json"), chosen.identity, measured]
         key = stage_key(*parts, *([told.identity] if told else []))
 
         def write(folder: Path) -> None:
