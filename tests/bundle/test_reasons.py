@@ -42,7 +42,7 @@ def write(popular: Popularity, popular_onnx: bytes, tiny_dataset: Dataset) -> It
     """`write(folder, reasons)` exports the same student each time; that it answers as it should is shown elsewhere."""
     agreed = AgreementEntry(histories=1_000, near_ties=0, largest_difference=0.0)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(export_module, "to_onnx", lambda scorer: popular_onnx)
+        patch.setattr(export_module, "to_onnx", lambda *_: popular_onnx)
         patch.setattr(export_module, "require_agreement", lambda *_: agreed)
         yield lambda folder, reasons: export_module.export(
             popular, tiny_dataset, folder, reasons=reasons

@@ -7,7 +7,7 @@ import io
 import logging
 from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple, get_args
+from typing import NamedTuple, cast, get_args
 
 import numpy as np
 import polars as pl
@@ -33,6 +33,7 @@ from recdistill.bundle.manifest import (
 )
 from recdistill.bundle.narrowing import narrowed, require_kept
 from recdistill.bundle.onnx_export import to_onnx
+from recdistill.bundle.packing import packed
 from recdistill.bundle.reasons import MOST, written
 from recdistill.bundle.runtime import Runtime
 from recdistill.bundle.students import encoder_of, item_vectors, model_entry
@@ -41,7 +42,7 @@ from recdistill.data.columns import EVENTS
 from recdistill.data.dataset import Dataset
 from recdistill.data.reasons import Reasons
 from recdistill.errors import BundleError, ConfigError, nearest
-from recdistill.files import atomic_folder
+from recdistill.files import atomic_folder, atomic_path
 from recdistill.models.outcomes import heads_of
 from recdistill.models.recommender import Recommender, SequenceModel
 
@@ -55,7 +56,7 @@ def export(
     dataset: Dataset,
     folder: Path | str,
     *,
-    precision: Precision = "float32",
+    precision: str = "float32",
     checks: int = FEWEST_CHECKS,
     metrics: Mapping[str, float] | None = None,
     created: str | None = None,
@@ -68,7 +69,8 @@ def export(
     Args:
         student: a fitted model.
         dataset: what it was fitted on: gives the catalogue and the histories to check with.
-        folder: where to; what is there is replaced, but only by a bundle that passed.
+        folder: where to; what is there is replaced, but only by a bundle that passed. A name that ends in `.zip`
+            makes one file of it.
         precision: in what numbers the item table and the matrices of the layers are kept.
         checks: histories on which PyTorch and ONNX Runtime must agree; at least 1,000.
         metrics: what was measured of the student, for the manifest and the card.
@@ -81,7 +83,7 @@ def export(
         ConfigError: an unknown precision, or too few checks.
         MissingExtraError: the ONNX packages are not installed.
     """
-    _check_request(student, dataset, precision, checks)
+    form = _check_request(student, dataset, precision, checks)
     if left := heads_of(student.network).names:
         _log.warning(
             "The bundle ranks items; the heads for %s stay behind. `Recommender.load` has them.",
@@ -91,8 +93,8 @@ def export(
     wide = _wide(student)
     agreement = require_agreement(student, wide.opened(), histories)
     leaving, narrowing = wide, None
-    if precision != "float32":
-        leaving = _narrow(wide, precision)
+    if form != "float32":
+        leaving = _narrow(wide, form)
         narrowing = require_kept(wide.opened(), leaving.opened(), histories)
     told = (reasons or Reasons({})).some(MOST)
     files = {MODEL: leaving.model, TABLE: leaving.table.written()}
@@ -103,7 +105,7 @@ def export(
         format=FORMAT,
         recdistill=__version__,
         created=created,
-        model=model_entry(student, leaving.table.width, precision),
+        model=model_entry(student, leaving.table.width, form),
         dataset=_dataset_entry(dataset),
         metrics=dict(metrics or {}),
         agreement=agreement,
@@ -117,7 +119,9 @@ def export(
     return _write(Path(folder), files, manifest)
 
 
-def _check_request(student: Recommender, dataset: Dataset, precision: str, checks: int) -> None:
+def _check_request(
+    student: Recommender, dataset: Dataset, precision: str, checks: int
+) -> Precision:
     if precision not in PRECISIONS:
         raise ConfigError(
             f"Bundles cannot have precision '{precision}'.", nearest(precision, PRECISIONS)
@@ -132,6 +136,7 @@ def _check_request(student: Recommender, dataset: Dataset, precision: str, check
             f"The student does not know the items of dataset '{dataset.name}'.",
             "Export it with the dataset that it was fitted on.",
         )
+    return cast("Precision", precision)
 
 
 class _Leaving(NamedTuple):
@@ -146,9 +151,10 @@ class _Leaving(NamedTuple):
 
 
 def _wide(student: Recommender) -> _Leaving:
+    encoder = encoder_of(student)
     table = Table.of(item_vectors(student), "float32")
     history = student.history if isinstance(student, SequenceModel) else None
-    return _Leaving(to_onnx(encoder_of(student), table.width), table, history)
+    return _Leaving(to_onnx(encoder, table.width), table, history)
 
 
 def _narrow(wide: _Leaving, precision: Precision) -> _Leaving:
@@ -182,6 +188,10 @@ def _entries(files: Mapping[str, bytes]) -> dict[str, FileEntry]:
 
 def _write(folder: Path, files: Mapping[str, bytes], manifest: Manifest) -> Bundle:
     """Put the files in place, once they have been opened as any user would."""
+    if folder.suffix == ".zip":
+        with atomic_path(folder) as file:
+            file.write_bytes(packed({**files, MANIFEST: manifest.render().encode()}))
+            return load_bundle(file)
     with atomic_folder(folder) as staging:
         for name, data in files.items():
             (staging / name).write_bytes(data)

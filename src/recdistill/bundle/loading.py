@@ -10,6 +10,7 @@ import polars as pl
 from recdistill.bundle.bundle import Bundle
 from recdistill.bundle.manifest import ITEMS, MODEL, REASONS, TABLE, Manifest
 from recdistill.bundle.onnx_file import refuse_external_data
+from recdistill.bundle.places import place_of
 from recdistill.bundle.reasons import read
 from recdistill.bundle.runtime import Runtime
 from recdistill.bundle.table import Table
@@ -20,18 +21,19 @@ from recdistill.data.vocabulary import Vocabulary
 from recdistill.errors import BundleError
 
 
-def load_bundle(folder: Path | str, *, threads: int = 1) -> Bundle:
+def load_bundle(target: Path | str, *, threads: int = 1) -> Bundle:
     """Open a bundle, after checking every byte of it.
 
     Args:
-        folder: what `export` wrote.
+        target: what `export` wrote, a folder or a single file; or a URL of either that `fsspec` can read.
         threads: that compute one request; a server that answers many at once does best with one.
 
     Raises:
         BundleError: the bundle is damaged, incomplete, of another format, or not what a bundle may be.
-        MissingExtraError: ONNX Runtime is not installed.
+        ConfigError: no file system is known by the name of the URL.
+        MissingExtraError: ONNX Runtime is not installed, or, for a URL, `fsspec`.
     """
-    info, contents = read_verified(Path(folder))
+    info, contents = read_verified(place_of(target))
     model = contents[MODEL]
     refuse_external_data(model)
     items = _read_items(contents[ITEMS], info)
