@@ -11,6 +11,7 @@ import onnx
 import polars as pl
 import pytest
 import torch
+from language import decoder
 
 from recdistill.bundle import export as export_module
 from recdistill.bundle.agreement import probes, require_agreement
@@ -25,6 +26,7 @@ from recdistill.data.dataset import Dataset
 from recdistill.data.sequences import Sequences
 from recdistill.data.vocabulary import Vocabulary
 from recdistill.errors import BundleError, ConfigError, MissingExtraError, RecDistillError
+from recdistill.models.decoder import Decoder
 from recdistill.models.item_knn import ItemKNN
 from recdistill.models.popularity import Popularity
 from recdistill.models.sasrec import SASRec, SASRecConfig
