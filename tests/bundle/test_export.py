@@ -60,16 +60,27 @@ def test_rotary_places_too(tiny_dataset: Dataset) -> None:
 
 
 @pytest.mark.slow
-def test_the_layers_of_a_language_model_too(tiny_dataset: Dataset, tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["llama", "gpt2"])
+def test_the_layers_of_a_language_model_too(
+    tiny_dataset: Dataset, tmp_path: Path, kind: str
+) -> None:
     settings = {"width": 8, "history": 5, "seed": 1}
-    model = Decoder.for_dataset(tiny_dataset, model=str(decoder(tmp_path / "llama")), **settings)
+    layers = str(decoder(tmp_path / "layers", kind))
+    model = Decoder.for_dataset(tiny_dataset, model=layers, **settings)
     found = require_agreement(model, opened(model), probes(tiny_dataset, 1_000))
     assert found.largest_difference < 2e-5
-    stiff = Decoder.for_dataset(
-        tiny_dataset, model=str(decoder(tmp_path / "g", "gpt2")), **settings
-    )
+
+
+class TracedOnce(torch.nn.Module):
+    """Computes with three places only."""
+
+    def forward(self, vectors: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        return vectors.reshape(-1, 3, vectors.shape[2]).sum(1)[: len(lengths)]
+
+
+def test_a_graph_for_one_number_of_places_does_not_leave() -> None:
     with pytest.raises(BundleError, match="cannot leave"):
-        to_onnx(encoder_of(stiff), 8)
+        to_onnx(TracedOnce(), 8)
 
 
 def test_what_items_are_made_of_stays_behind(tiny_dataset: Dataset) -> None:

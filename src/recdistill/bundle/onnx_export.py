@@ -50,7 +50,7 @@ def _exported(encoder: nn.Module, width: int) -> Any:
         raise BundleError(
             "The student's layers only compute with as many rows and places as they were traced with, so they cannot "
             f"leave: {str(error).splitlines()[0]}",
-            "Of language models, Llama and Qwen can be exported; GPT-2 cannot.",
+            "Layers of Llama, Qwen and GPT-2 are known to leave.",
         ) from error
     with _exporter_quiet():
         program = torch.onnx.export(
