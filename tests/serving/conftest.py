@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from editions import editions
 from served import Client
 
 from recdistill.data.dataset import Dataset
@@ -27,6 +28,12 @@ def bundle_folder(tiny_dataset: Dataset, tmp_path_factory: pytest.TempPathFactor
     folder = tmp_path_factory.mktemp("served") / "bundle"
     export(model, tiny_dataset, folder)
     return folder
+
+
+@pytest.fixture
+def folder(bundle_folder: Path, tmp_path: Path) -> Path:
+    """Bundles `a` (current), `b`, `c`, and `broken`."""
+    return editions(bundle_folder, tmp_path / "bundles")
 
 
 @pytest.fixture(scope="session")

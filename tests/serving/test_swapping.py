@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import json
-import shutil
 import threading
 import time
-from pathlib import Path
 
-import polars as pl
 import pytest
 
-from recdistill.bundle.manifest import ITEMS, MANIFEST, parse_manifest
 from recdistill.cli.app import run
 from recdistill.errors import BundleError, ConfigError
 from recdistill.serving.answering import Student, open_student
@@ -21,36 +16,6 @@ from recdistill.serving.keys import SCOPES, KeyRing, make_key
 from recdistill.serving.limits import Limits
 from recdistill.serving.pointer import POINTER, Pointer
 from recdistill.serving.shelf import Keeper, Shelf, warmed
-
-
-def renamed(bundle: Path, into: Path, mark: str) -> Path:
-    """A bundle whose titles all begin with `mark`: as whole as the first, under another digest."""
-    shutil.copytree(bundle, into)
-    items = pl.read_parquet(into / ITEMS).with_columns(title=mark + pl.col("title"))
-    items.write_parquet(into / ITEMS)
-    data = (into / ITEMS).read_bytes()
-    manifest = parse_manifest((into / MANIFEST).read_bytes())
-    entry = manifest.files[ITEMS].model_copy(
-        update={"sha256": hashlib.sha256(data).hexdigest(), "size": len(data)}
-    )
-    files = manifest.model_copy(update={"files": {**manifest.files, ITEMS: entry}})
-    (into / MANIFEST).write_text(files.render(), encoding="utf-8")
-    return into
-
-
-@pytest.fixture
-def folder(bundle_folder, tmp_path) -> Path:
-    """Three good bundles and one with a flipped byte; `a` is current."""
-    bundles = tmp_path / "bundles"
-    bundles.mkdir()
-    for mark in "abc":
-        renamed(bundle_folder, bundles / mark, mark)
-    shutil.copytree(bundle_folder, bundles / "broken")
-    data = bytearray((bundles / "broken" / ITEMS).read_bytes())
-    data[100] ^= 1
-    (bundles / "broken" / ITEMS).write_bytes(data)
-    Pointer(bundles).promote("a")
-    return bundles
 
 
 class Heard:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ import typer
 from recdistill.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
-    from recdistill.serving.keys import KeyRing
+    from recdistill.serving.keys import ApiKey
 
 keys = typer.Typer(no_args_is_help=True, help="API keys of a server.")
 
@@ -81,6 +80,9 @@ def serve(
             help="The file of the key that users' ids are hashed with; made if there is none.",
         ),
     ] = None,
+    workers: Annotated[
+        int, typer.Option(min=1, max=256, help="Processes that answer; one a core is enough.")
+    ] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Write no line a request.")] = False,
 ) -> None:
     """Serve until told to stop."""
@@ -93,6 +95,7 @@ def serve(
         keys=key_file,
         certificate=certificate,
         certificate_key=certificate_key,
+        workers=workers,
         limits=Limits(rate=rate, deadline=deadline),
     )
     require_safe(config)
@@ -100,33 +103,32 @@ def serve(
         import msgspec  # noqa: F401  # pyright: ignore[reportUnusedImport]
     except ImportError:
         raise MissingExtraError("Serving a bundle", "serve") from None
-    from recdistill.serving.app import Application
-    from recdistill.serving.histories.opening import open_store
-    from recdistill.serving.pointer import Pointer
-    from recdistill.serving.running import address, bound, run
-    from recdistill.serving.shelf import Keeper, Shelf, warmed
+    from recdistill.serving.assignment import Assignment
+    from recdistill.serving.running import address, bound, serve_here, serve_with_workers
 
-    pointer = Pointer(bundle)
-    pointed = pointer.path.exists()
-    ring, shown = _ring(key_file)
+    made, shown = _keys_of_this_session(key_file)
+    assignment = Assignment(
+        bundle=bundle,
+        config=config,
+        keys=made,
+        histories=histories,
+        pseudonym_key=pseudonym_key,
+        quiet=quiet,
+    )
     listener = bound(config)
-    store = open_store(histories, pseudonym_key)
-    journal = None if quiet else sys.stderr
-    shelf = Shelf(warmed(pointer.bundle if pointed else bundle))
-    app = Application(shelf, ring, config.limits, store, journal)
-    keeper = Keeper(shelf, pointer, app) if pointed else None
     where = f"Serving {bundle} at {address(config, listener)}{shown}"
-    run(app, config, listener, keeper, lambda: typer.echo(where, err=True))
+    begin = serve_here if workers == 1 else serve_with_workers
+    begin(assignment, listener, lambda: typer.echo(where, err=True))
 
 
-def _ring(key_file: Path | None) -> tuple[KeyRing, str]:
-    """The keys, and what to tell of them."""
-    from recdistill.serving.keys import SCOPES, KeyRing, make_key
+def _keys_of_this_session(key_file: Path | None) -> tuple[tuple[ApiKey, ...], str]:
+    """Keys that no file holds, and what to tell of them."""
+    from recdistill.serving.keys import SCOPES, make_key
 
     if key_file is not None:
-        return KeyRing(path=key_file), ""
+        return (), ""
     key, token = make_key(SCOPES, "this session")
-    return KeyRing([key]), f"\n  A key for this session: {token}"
+    return (key,), f"\n  A key for this session: {token}"
 
 
 Shelf = Annotated[Path, typer.Argument(help="The folder that holds the bundles.")]

@@ -41,9 +41,10 @@ class Application:
         """Without a `store` there are no operations about users; without a `journal` nothing is written."""
         limits = limits or Limits()
         # Queues of their own: no history waits for a flush of the disk, and no answer for either.
-        self._answers, self._reads, self._writes = (Work(limits.waiting) for _ in range(3))
+        self.metrics = Metrics()
+        gauge = self.metrics.under_way
+        self._answers, self._reads, self._writes = (Work(limits.waiting, gauge) for _ in range(3))
         self._store = store
-        self.metrics = Metrics(lambda: sum(each.under_way for each in self._works))
         self._journal = Journal(journal)
         self.promoted(shelf.student)
         self.operations = self._table(shelf, limits)
@@ -70,9 +71,9 @@ class Application:
         self.metrics.refused()
         self._journal.happened("refused", why=error.message)
 
-    def gave(self, lists: list[Recommendations]) -> None:
+    def gave(self, student: Student, lists: list[Recommendations]) -> None:
         """Count lists."""
-        self.metrics.gave(lists)
+        self.metrics.gave(student, lists)
 
     def failed(self, error: Exception) -> None:
         """Write down why the model gave no list."""

@@ -26,6 +26,8 @@ class ServerConfig(Settings):
     """TLS: the certificate chain (PEM)."""
     certificate_key: Path | None = None
     """TLS: its private key (PEM)."""
+    workers: int = Field(default=1, ge=1, le=256)
+    """Processes that answer; with more than one another looks after them."""
     limits: Limits = Limits()
 
 

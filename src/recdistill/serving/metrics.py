@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from recdistill.serving.answering import Student
+from recdistill.serving.coverage import Coverage
 from recdistill.serving.messages import Recommendations
 from recdistill.serving.operations import Call, Operation
 from recdistill.serving.wire import Answer
 
 _SECONDS = (0.001, 0.002, 0.004, 0.008, 0.016, 0.032, 0.064, 0.128, 0.256, 0.512, 1.0, 2.0)
+MULTIPROCESS: Final = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable that names the folder where processes put their counts together."""
 _PLAIN = CONTENT_TYPE_LATEST.partition(";")[0]
 
 
 class Metrics:
-    """Counts of one server. A label is never anything that a client wrote."""
+    """Counts of one server, or, where they meet in a folder, of all its processes. A label is never anything that a
+    client wrote.
+    """
 
-    def __init__(self, under_way: Callable[[], float]) -> None:
+    def __init__(self) -> None:
+        named = os.environ.get(MULTIPROCESS)
+        self._meeting = Path(named) if named else None
         self.registry = CollectorRegistry()
         self._requests = Counter(
             "recdistill_requests",
@@ -47,33 +59,25 @@ class Metrics:
         self._top = Summary(
             "recdistill_top_score", "Scores at the top of lists.", registry=self.registry
         )
-        self._covered = set[str | int]()
-        self._catalogue = Gauge(
-            "recdistill_catalogue_items", "Size of the catalogue.", registry=self.registry
+        self.under_way = Gauge(
+            "recdistill_under_way",
+            "Answers being computed or waiting.",
+            registry=self.registry,
+            multiprocess_mode="livesum",
         )
-        self._gauge("covered_items", "Distinct items given by this bundle.", self._cover)
-        self._gauge("under_way", "Answers being computed or waiting.", under_way)
         self._refused = self._counter("refused_bundles", "Bundles promoted that cannot be used.")
-        self._bundle = Gauge(
-            "recdistill_bundle_info", "The bundle that answers.", ["bundle"], registry=self.registry
-        )
+        self._bundle = _Answering(self._meeting)
 
     def _counter(self, name: str, text: str) -> Counter:
         return Counter(f"recdistill_{name}", text, registry=self.registry)
-
-    def _gauge(self, name: str, text: str, value: Callable[[], float]) -> None:
-        Gauge(f"recdistill_{name}", text, registry=self.registry).set_function(value)
-
-    def _cover(self) -> float:
-        return float(len(self._covered))
 
     def answered(self, operation: str, status: int, seconds: float) -> None:
         """Count a request; `operation` is the table's name for it, or empty."""
         self._requests.labels(operation, str(status)).inc()
         self._seconds.labels(operation).observe(seconds)
 
-    def gave(self, lists: list[Recommendations]) -> None:
-        """Count lists."""
+    def gave(self, student: Student, lists: list[Recommendations]) -> None:
+        """Count lists that a student gave."""
         for told in lists:
             self._lists.inc()
             self._unknown.inc(told.unknown)
@@ -82,16 +86,13 @@ class Metrics:
                 self._fallbacks.labels(told.cause).inc()
             if told.items:
                 self._top.observe(told.items[0].score)
-                self._covered.update(one.item for one in told.items)
             else:
                 self._empty.inc()
+        self._bundle.gave(student, lists)
 
     def began(self, student: Student) -> None:
         """Another student answers from now on; what was covered by the one before is no news of this one."""
-        self._bundle.clear()
-        self._bundle.labels(student.digest).set(1)
-        self._catalogue.set(len(student.bundle.vocabulary))
-        self._covered.clear()
+        self._bundle.began(student)
 
     def refused(self) -> None:
         """Count a bundle that cannot be used."""
@@ -99,7 +100,16 @@ class Metrics:
 
     async def read(self, call: Call) -> Answer:
         """All of them, in Prometheus' text format."""
-        return Answer(200, generate_latest(self.registry), CONTENT_TYPE_LATEST)
+        return Answer(200, self._text(), CONTENT_TYPE_LATEST)
+
+    def _text(self) -> bytes:
+        counted = self.registry
+        if self._meeting:
+            counted = CollectorRegistry()
+            MultiProcessCollector(counted, str(self._meeting))
+        now = CollectorRegistry()
+        now.register(self._bundle)
+        return generate_latest(counted) + generate_latest(now)
 
     def operations(self) -> list[Operation]:
         """The part of the table that these are."""
@@ -113,3 +123,38 @@ class Metrics:
                 gives=_PLAIN,
             )
         ]
+
+
+class _Answering:
+    """The bundle that answers now: what this process knows of it is true of all."""
+
+    def __init__(self, meeting: Path | None) -> None:
+        self._meeting = meeting
+        self._digest, self._items, self._covered = "", 0, Coverage("", 0)
+
+    def began(self, student: Student) -> None:
+        self._digest, self._items = student.digest, len(student.bundle.vocabulary)
+        self._covered = Coverage(self._digest, self._items, self._meeting)
+
+    def gave(self, student: Student, lists: list[Recommendations]) -> None:
+        if student.digest != self._digest:
+            return  # begun before another took its place
+        for told in lists:
+            self._covered.add(student.catalogue.known(one.item for one in told.items))
+
+    def collect(self) -> Iterator[Metric]:
+        """For the registry."""
+        bundle = GaugeMetricFamily(
+            "recdistill_bundle_info", "The bundle that answers.", labels=["bundle"]
+        )
+        bundle.add_metric([self._digest], 1)
+        yield bundle
+        size, covered = float(self._items), float(self._covered.count())
+        yield GaugeMetricFamily("recdistill_catalogue_items", "Size of the catalogue.", size)
+        given = "Distinct items given by this bundle."
+        yield GaugeMetricFamily("recdistill_covered_items", given, covered)
+
+
+def forget_process(meeting: Path, process: int) -> None:
+    """A process has ended: what it had under way is under way no more; its counts stay."""
+    mark_process_dead(process, str(meeting))

@@ -37,7 +37,7 @@ _ASKED = RecommendRequest(history=["50", "1"], k=2)
 class Watch(Protocol):
     """Who counts lists, and hears why the model gave none."""
 
-    def gave(self, lists: list[Recommendations]) -> None:
+    def gave(self, student: Student, lists: list[Recommendations]) -> None:
         """Lists were given."""
         ...
 
@@ -99,7 +99,7 @@ class Recommending:
             else replace(told, degraded=True, cause="history")
             for told, request in zip(found, requests, strict=True)
         ]
-        self._watch.gave(lists)
+        self._watch.gave(student, lists)
         return lists
 
     async def _found(

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from recdistill.errors import ConfigError, MissingExtraError
 from recdistill.serving.configuration import ServerConfig
+from recdistill.serving.pointer import Pointer
 
 if TYPE_CHECKING:
     import uvicorn
 
     from recdistill.serving.app import Application
-    from recdistill.serving.shelf import Keeper
+    from recdistill.serving.assignment import Assignment
 
 
 def bound(config: ServerConfig) -> socket.socket:
@@ -43,19 +44,20 @@ def address(config: ServerConfig, listener: socket.socket) -> str:
     return f"{'https' if config.certificate else 'http'}://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def run(
-    app: Application,
-    config: ServerConfig,
-    listener: socket.socket,
-    keeper: Keeper | None,
-    began: Callable[[], None],
-) -> None:
-    """Answer until SIGTERM or SIGINT; requests under way are finished first.
+def serve_here(assignment: Assignment, listener: socket.socket, began: Callable[[], None]) -> None:
+    """Answer in this process until SIGTERM or SIGINT; requests under way are finished first.
 
     Raises:
-        MissingExtraError: the web server is not installed.
+        RecDistillError: it cannot begin.
     """
-    server = web_server(app, config)
+    from recdistill.serving.shelf import Keeper, Shelf, warmed
+
+    pointer = Pointer(assignment.bundle)
+    pointed = pointer.path.exists()
+    shelf = Shelf(warmed(pointer.bundle if pointed else assignment.bundle))
+    app = assignment.application(shelf)
+    server = web_server(app, assignment.config)
+    keeper = Keeper(shelf, pointer, app) if pointed else None
     if keeper:
         keeper.start()
     began()
@@ -65,6 +67,20 @@ def run(
         if keeper:
             keeper.stop()
         app.close()
+
+
+def serve_with_workers(
+    assignment: Assignment, listener: socket.socket, began: Callable[[], None]
+) -> None:
+    """Have processes answer that share the listener, until SIGTERM or SIGINT.
+
+    Raises:
+        RecDistillError: they cannot begin.
+    """
+    from recdistill.serving.workers.supervisor import Supervisor
+
+    pointer = Pointer(assignment.bundle)
+    Supervisor(assignment, listener, pointer if pointer.path.exists() else None, began).run()
 
 
 def web_server(app: Application, config: ServerConfig) -> uvicorn.Server:

@@ -1,0 +1,40 @@
+"""All that a process has to know to answer, as data: what the command line said, whoever does the answering."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from recdistill.serving.app import Application
+from recdistill.serving.configuration import ServerConfig
+from recdistill.serving.histories.opening import open_store
+from recdistill.serving.keys import ApiKey, KeyRing
+from recdistill.serving.shelf import Shelf
+from recdistill.settings import Settings
+
+
+class Assignment(Settings):
+    """What to answer from, for whom, and what to keep."""
+
+    bundle: Path
+    """A bundle, or a folder of bundles with a pointer."""
+    config: ServerConfig
+    keys: tuple[ApiKey, ...] = ()
+    """Keys of this session, beside those of the file."""
+    histories: str | None = None
+    """See `open_store`."""
+    pseudonym_key: Path | None = None
+    quiet: bool = False
+    """Keep no journal."""
+
+    def application(self, shelf: Shelf) -> Application:
+        """What answers.
+
+        Raises:
+            ConfigError: keys or store cannot be used.
+            StorageError: the store cannot be opened.
+        """
+        ring = KeyRing(self.keys, self.config.keys)
+        store = open_store(self.histories, self.pseudonym_key)
+        journal = None if self.quiet else sys.stderr
+        return Application(shelf, ring, self.config.limits, store, journal)
