@@ -10,7 +10,7 @@ import polars as pl
 from recdistill.bundle.bundle import Bundle
 from recdistill.bundle.manifest import ITEMS, MODEL, REASONS, TABLE, Manifest
 from recdistill.bundle.onnx_file import refuse_external_data
-from recdistill.bundle.places import place_of
+from recdistill.bundle.places import Data, Place, place_of
 from recdistill.bundle.reasons import read
 from recdistill.bundle.runtime import Runtime
 from recdistill.bundle.table import Table
@@ -21,11 +21,12 @@ from recdistill.data.vocabulary import Vocabulary
 from recdistill.errors import BundleError
 
 
-def load_bundle(target: Path | str, *, threads: int = 1) -> Bundle:
+def load_bundle(target: Path | str | Place, *, threads: int = 1) -> Bundle:
     """Open a bundle, after checking every byte of it.
 
     Args:
-        target: what `export` wrote, a folder or a single file; or a URL of either that `fsspec` can read.
+        target: what `export` wrote, a folder or a single file; or a URL of either that `fsspec` can read; or
+            a place that holds its files.
         threads: that compute one request; a server that answers many at once does best with one.
 
     Raises:
@@ -33,18 +34,19 @@ def load_bundle(target: Path | str, *, threads: int = 1) -> Bundle:
         ConfigError: no file system is known by the name of the URL.
         MissingExtraError: ONNX Runtime is not installed, or, for a URL, `fsspec`.
     """
-    info, contents = read_verified(place_of(target))
-    model = contents[MODEL]
+    place = place_of(target) if isinstance(target, Path | str) else target
+    info, contents = read_verified(place)
+    model = bytes(contents[MODEL])  # which is no copy of what are bytes already
     refuse_external_data(model)
     items = _read_items(contents[ITEMS], info)
     size = len(items), info.model.width
     table = Table.read(contents[TABLE], info.model.precision, *size)
     runtime = Runtime(model, table, info.model.history, threads)
-    told = read(contents[REASONS], info, len(items)) if REASONS in contents else Reasons({})
+    told = read(bytes(contents[REASONS]), info, len(items)) if REASONS in contents else Reasons({})
     return Bundle(info, items, Vocabulary(items[ITEM]), table, runtime, told)
 
 
-def _read_items(data: bytes, info: Manifest) -> pl.DataFrame:
+def _read_items(data: Data, info: Manifest) -> pl.DataFrame:
     try:
         items = pl.read_parquet(io.BytesIO(data))
     except (pl.exceptions.PolarsError, OSError) as error:

@@ -16,6 +16,10 @@ _NO_LINKS: Final = "A bundle holds regular files, no links."
 _AGAIN: Final = "Copy or export the bundle again."
 
 
+Data = bytes | memoryview
+"""The content of a file: in memory, or a view of memory that several processes share."""
+
+
 class Place(Protocol):
     """Files by name; `str()` of it is for messages."""
 
@@ -23,7 +27,7 @@ class Place(Protocol):
         """All that lies there; a name may come twice."""
         ...
 
-    def read(self, name: str, at_most: int) -> bytes:
+    def read(self, name: str, at_most: int) -> Data:
         """The bytes of a file; one byte more than `at_most` if it is larger."""
         ...
 

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float32, Int8, Int64, Shaped
 
 from recdistill.bundle.manifest import TABLE, Precision
+from recdistill.bundle.places import Data
 from recdistill.errors import BundleError
 
 _LARGEST: Final = 127
@@ -80,7 +81,7 @@ class Table:
         return _header(layout) + b"".join(parts)
 
     @classmethod
-    def read(cls, data: bytes, precision: Precision, items: int, width: int) -> Table:
+    def read(cls, data: Data, precision: Precision, items: int, width: int) -> Table:
         """What `written` wrote, as views of `data`: nothing is copied.
 
         Raises:

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from recdistill.bundle.manifest import MANIFEST, FileEntry, Manifest, parse_manifest
-from recdistill.bundle.places import Place
+from recdistill.bundle.places import Data, Place
 from recdistill.errors import BundleError
 
 _LARGEST_MANIFEST: Final = 1 << 20
 
 
-def read_verified(place: Place) -> tuple[Manifest, Mapping[str, bytes]]:
+def read_verified(place: Place) -> tuple[Manifest, Mapping[str, Data]]:
     """The manifest and the bytes of every file that it lists, in memory.
 
     What was checked is what is returned: nothing is read twice, so nothing can change in between.
@@ -25,7 +25,7 @@ def read_verified(place: Place) -> tuple[Manifest, Mapping[str, bytes]]:
     """
     found = Counter(place.names())
     _require(place, found, {MANIFEST})
-    manifest = parse_manifest(place.read(MANIFEST, _LARGEST_MANIFEST))
+    manifest = parse_manifest(bytes(place.read(MANIFEST, _LARGEST_MANIFEST)))
     expected = {MANIFEST, *manifest.files}
     _require(place, found, expected)
     if extra := sorted(
@@ -44,7 +44,7 @@ def _require(place: Place, found: Counter[str], expected: set[str]) -> None:
         raise BundleError(f"{place} is no whole bundle: {', '.join(missing)} missing.")
 
 
-def _checked(place: Place, name: str, entry: FileEntry) -> bytes:
+def _checked(place: Place, name: str, entry: FileEntry) -> Data:
     data = place.read(name, at_most=entry.size)
     if len(data) != entry.size or hashlib.sha256(data).hexdigest() != entry.sha256:
         raise BundleError(

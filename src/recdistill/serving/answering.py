@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from recdistill.bundle.bundle import SIMILAR, Bundle
 from recdistill.bundle.loading import load_bundle
+from recdistill.bundle.places import Place
 from recdistill.bundle.runtime import no_candidates
 from recdistill.data.columns import SCORE
 from recdistill.data.sequences import Sequences
@@ -184,10 +185,10 @@ def _without(barred: Collection[int], items: list[int], scores: list[float], k: 
     return Ranked([items[place] for place in given], [scores[place] for place in given])
 
 
-def open_student(path: Path) -> Student:
-    """A bundle, every byte of it checked.
+def open_student(path: Path, place: Place | None = None) -> Student:
+    """A bundle, every byte of it checked; `place` is where its files are read, if not there.
 
     Raises:
         BundleError: it is none, or damaged.
     """
-    return Student(load_bundle(path), path)
+    return Student(load_bundle(place or path), path)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from recdistill.bundle.places import Place
 from recdistill.errors import BundleError, RecDistillError
 from recdistill.serving.answering import Student, open_student
 from recdistill.serving.messages import RecommendRequest
@@ -25,13 +26,13 @@ class Shelf:
         self.student = student
 
 
-def warmed(path: Path) -> Student:
+def warmed(path: Path, place: Place | None = None) -> Student:
     """A bundle that has proven itself: every byte checked, and asked as it will be; the first client waits for nothing.
 
     Raises:
         BundleError: it is damaged, or gives what is no number.
     """
-    student = open_student(path)
+    student = open_student(path, place)
     some = student.bundle.vocabulary.ids.head(50).to_list()
     requests = [RecommendRequest(history=some[:length], k=20) for length in (0, 1, 7, 50)]
     for told in student.recommend(requests):

@@ -10,27 +10,21 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from recdistill.serving.assignment import Assignment
 from recdistill.serving.metrics import MULTIPROCESS, forget_process
 from recdistill.serving.workers.channel import Begin, Channel, Message, Prepare, Take
+from recdistill.serving.workers.sealed import Sealed
 
 WORKER = "recdistill.serving.workers.worker"
 
 
-class Numbered(Protocol):
-    """What may be prepared."""
+@dataclass(frozen=True)
+class Edition:
+    """A bundle that is to be answered from, and its number: the later, the higher."""
 
-    @property
-    def number(self) -> int:
-        """The later, the higher."""
-        ...
-
-    @property
-    def path(self) -> Path:
-        """Where the bundle lies."""
-        ...
+    number: int
+    bundle: Sealed
 
 
 @dataclass
@@ -51,7 +45,7 @@ class Employed:
     took: int = -1
     serving: bool = False
 
-    def bring_to(self, edition: Numbered) -> None:
+    def bring_to(self, edition: Edition) -> None:
         """Have it answer from this: prepare it first where that has not been done."""
         if self.took == edition.number:
             return
@@ -61,20 +55,21 @@ class Employed:
         else:
             self.ask_for(edition)
 
-    def ask_for(self, edition: Numbered) -> None:
+    def ask_for(self, edition: Edition) -> None:
         """Have it prepare this, if it has not been asked already."""
         if self.asked != edition.number:
             self.asked = edition.number
-            self.send(Prepare(edition.number, str(edition.path), []))
+            names, files = zip(*edition.bundle.files.items(), strict=True)
+            self.send(Prepare(edition.number, str(edition.bundle.path), list(names)), files)
 
     def is_prepared(self, number: int) -> None:
         """It says so."""
         self.prepared = number
 
-    def send(self, message: Message) -> None:
+    def send(self, message: Message, files: tuple[int, ...] = ()) -> None:
         """Tell it something; that it is gone is heard of elsewhere."""
         with contextlib.suppress(OSError):
-            self.channel.send(message)
+            self.channel.send(message, files)
 
     def bury(self, metrics: Path) -> None:
         """It hung up: see it off."""

@@ -24,20 +24,13 @@ from recdistill.errors import BundleError, RecDistillError
 from recdistill.serving.assignment import Assignment
 from recdistill.serving.pointer import Pointer
 from recdistill.serving.workers.channel import Failed, Message, Ready, Refused, Serving, Tell
-from recdistill.serving.workers.employed import Employed, employ
+from recdistill.serving.workers.employed import Edition, Employed, employ
+from recdistill.serving.workers.sealed import sealed
 
 _LOOK: Final = 0.5
 """Seconds between looks at the pointer."""
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.5, 10.0
 """Seconds before a worker that fell before it served is started again."""
-
-
-@dataclass(frozen=True)
-class Edition:
-    """A bundle that is to be answered from, and its number: the later, the higher."""
-
-    number: int
-    path: Path
 
 
 @dataclass
@@ -70,7 +63,8 @@ class Supervisor:
     def __post_init__(self) -> None:
         self._places = [_Place() for _ in range(self.assignment.config.workers)]
         self._stamp = self.pointer.stamp() if self.pointer else None
-        self._current = Edition(0, self.pointer.bundle if self.pointer else self.assignment.bundle)
+        first = self.pointer.bundle if self.pointer else self.assignment.bundle
+        self._current = Edition(0, sealed(first))
         self._numbers = 0
         self._selector = selectors.DefaultSelector()
         self._metrics = Path(tempfile.mkdtemp(prefix="recdistill-metrics-"))
@@ -113,6 +107,7 @@ class Supervisor:
                 worker.ask_for(offer)
                 return
         if asked:
+            self._current.bundle.close()
             self._current, self._offer = offer, None
             for worker in asked:
                 worker.bring_to(self._current)
@@ -124,11 +119,17 @@ class Supervisor:
         if stamp is None or stamp == self._stamp:
             return
         self._stamp = stamp
+        self._withdraw()
         self._numbers += 1
         try:
-            self._offer = Edition(self._numbers, self.pointer.bundle)
+            self._offer = Edition(self._numbers, sealed(self.pointer.bundle))
         except RecDistillError as error:
             self._tell(error.message)
+
+    def _withdraw(self) -> None:
+        if self._offer:
+            self._offer.bundle.close()
+        self._offer = None
 
     def _hear(self, seconds: float) -> None:
         for key, _ in self._selector.select(seconds):
@@ -158,7 +159,7 @@ class Supervisor:
 
     def _refused(self, message: Refused) -> None:
         if self._offer and message.number == self._offer.number:
-            self._offer = None
+            self._withdraw()
             self._tell(message.why)
         elif not self._announced:
             raise BundleError(message.why)

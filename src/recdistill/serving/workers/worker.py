@@ -28,6 +28,7 @@ from recdistill.serving.workers.channel import (
     Take,
     Tell,
 )
+from recdistill.serving.workers.sealed import Handed
 
 
 class Desk:
@@ -62,7 +63,7 @@ class Desk:
         order, files = self._channel.receive()
         try:
             if isinstance(order, Prepare):
-                self._prepare(order)
+                self._prepare(order, files)
             elif isinstance(order, Take):
                 self._take(order)
             elif isinstance(order, Tell) and self.app:
@@ -71,9 +72,12 @@ class Desk:
             for each in files:
                 os.close(each)
 
-    def _prepare(self, order: Prepare) -> None:
+    def _prepare(self, order: Prepare, files: list[int]) -> None:
         try:
-            self._prepared = (order.number, warmed(Path(order.path)))
+            self._prepared = (
+                order.number,
+                warmed(Path(order.path), Handed(order.path, order.files, files)),
+            )
         except RecDistillError as error:
             self._channel.send(Refused(order.number, error.message))
         else:
