@@ -44,6 +44,26 @@ def test_a_conflict_keeps_nothing_and_says_which(histories) -> None:
     assert histories.export(ANN) == [event(1)]
 
 
+def test_requests_that_share_a_flush_are_each_whole_or_absent(histories) -> None:
+    kept = histories.append_many(
+        [
+            [event(1), event(2)],
+            [event(3), event(1, item="y")],  # the first is somebody else's: 3 is not kept either
+            [event(2), event(4)],
+            [],
+            [event(3, item="z")],
+        ]
+    )
+    assert [k if isinstance(k, int) else ("conflict", k.place) for k in kept] == [
+        2,
+        ("conflict", 1),
+        1,
+        0,
+        1,
+    ]
+    assert histories.export(ANN) == [event(1), event(2), event(4), event(3, item="z")]
+
+
 def test_what_is_forgotten_is_in_no_file(histories, tmp_path) -> None:
     histories.append([event(n, ANN, f"secret-item-{n}") for n in range(300)])
     histories.append([event(n, BOB, "kept") for n in range(300, 320)])
@@ -80,12 +100,12 @@ def test_another_key_and_another_version_are_refused(histories, tmp_path) -> Non
         SqliteHistories(damaged, "key")
 
 
-def kill_while_appending(path: Path, kills: int) -> tuple[set[int], int]:
+def kill_while_appending(path: Path, kills: int, clients: int) -> tuple[set[int], int]:
     """Start an appender, kill it, again and again: the numbers it said were kept, and how many lives did something."""
     draw, acknowledged, lives = random.Random(0), set[int](), 0
     for _ in range(kills):
-        command = [sys.executable, str(APPENDER), str(path), str(max(acknowledged, default=0))]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        command = [sys.executable, APPENDER, path, max(acknowledged, default=0), clients]
+        process = subprocess.Popen([*map(str, command)], stdout=subprocess.PIPE)
         first = process.stdout.readline()  # it is at work
         time.sleep(draw.uniform(0.0, 0.03))
         process.kill()
@@ -103,10 +123,13 @@ def kept_numbers(path: Path) -> list[int]:
     return found
 
 
+@pytest.mark.parametrize("clients", [1, 8])
 @pytest.mark.parametrize("kills", [6, pytest.param(200, marks=pytest.mark.slow)])
-def test_whatever_is_killed_acknowledged_events_are_there_exactly_once(tmp_path, kills) -> None:
+def test_whatever_is_killed_acknowledged_events_are_there_exactly_once(
+    tmp_path, kills, clients
+) -> None:
     path = tmp_path / "histories.sqlite"
-    acknowledged, lives = kill_while_appending(path, kills)
+    acknowledged, lives = kill_while_appending(path, kills, clients)
     kept = kept_numbers(path)
     assert lives == kills
     # A life may do no more than send again what the last one did.

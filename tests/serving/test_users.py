@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import threading
 import time
 
 import pytest
@@ -44,6 +46,32 @@ def test_events_count_once_however_often_they_are_sent(client) -> None:
     clash = client.post("/v1/events", {"events": [{"id": "ann-1", "user": "bob", "item": "i0002"}]})
     assert clash.status_code == 409
     assert clash.json()["field"] == "$.events[0].id"
+
+
+def test_requests_at_once_share_flushes_of_the_disk(client, store, monkeypatch) -> None:
+    """While the first is being flushed 39 more come: they make one transaction, and each gets its own answer."""
+    whole, flushes, go = store.histories.append_many, [], threading.Event()
+
+    def slow(requests):
+        flushes.append(len(requests))
+        go.wait(10)
+        return whole(requests)
+
+    monkeypatch.setattr(store.histories, "append_many", slow)
+
+    async def send(http):
+        bodies = [events("i0001", "i0002", user=f"u{n}") for n in range(39)]
+        clash = {"events": [{"id": "u0-0", "user": "other", "item": "i0001"}]}
+        tasks = [asyncio.ensure_future(http.post("/v1/events", json=b)) for b in [*bodies, clash]]
+        await asyncio.sleep(0.2)
+        go.set()
+        return [
+            (answer.status_code, answer.json().get("new"))
+            for answer in await asyncio.gather(*tasks)
+        ]
+
+    assert client.run(send) == [(200, 2)] * 39 + [(409, None)]
+    assert flushes == [1, 39]
 
 
 def test_users_see_and_are_forgotten(client) -> None:
@@ -99,7 +127,7 @@ def test_a_store_in_trouble_degrades_recommendations_and_refuses_events(
             raise StorageError("the disk is full")
         time.sleep(1.0)
 
-    for verb in ("append", "latest"):
+    for verb in ("append_many", "latest"):
         monkeypatch.setattr(store.histories, verb, fail)
     told = client.post("/v1/recommend", {"user": "ann", "k": 3})
     assert told.status_code == 200

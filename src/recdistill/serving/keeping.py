@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from recdistill.errors import StorageError
 from recdistill.serving.histories.contract import Event, EventConflictError, Histories
@@ -18,11 +18,14 @@ from recdistill.serving.keeping_messages import (
     UserHistory,
 )
 from recdistill.serving.operations import Call, Operation
+from recdistill.serving.passes import Passes
 from recdistill.serving.problems import ProblemError, from_error, problem
 from recdistill.serving.pseudonyms import Pseudonyms
 from recdistill.serving.work import Work
 
 Result = TypeVar("Result")
+_MOST_AT_ONCE: Final = 5_000
+"""Events of one transaction."""
 
 
 class Keeping:
@@ -39,6 +42,10 @@ class Keeping:
         """`patience`: seconds that reading histories may take."""
         self._histories, self._pseudonyms = histories, pseudonyms
         self._reads, self._writes, self._patience = reads, writes, patience
+        # Requests that come while the disk is being flushed share the next flush.
+        self._appends = Passes[list[Event], int](
+            writes, lambda each: self._histories.append_many(each), _MOST_AT_ONCE, size=len
+        )
 
     async def append(self, call: Call) -> Acknowledged:
         """Acknowledge events, once they are durable."""
@@ -46,7 +53,7 @@ class Keeping:
         now = time.time()
         events = [self._hidden(event, now) for event in request.events]
         try:
-            new = await _stored(self._writes.run(lambda: self._histories.append(events)))
+            new = await _stored(self._appends.ask(events))
         except EventConflictError as conflict:
             raise problem("event-conflict", field=f"$.events[{conflict.place}].id") from None
         return Acknowledged(len(events), new)

@@ -25,6 +25,18 @@ class EventConflictError(Exception):
         """Which of the events that were given."""
 
 
+def only(kept: Sequence[int | EventConflictError]) -> int:
+    """The outcome of the one request that there was.
+
+    Raises:
+        EventConflictError: nothing of it was kept.
+    """
+    (outcome,) = kept
+    if isinstance(outcome, EventConflictError):
+        raise outcome
+    return outcome
+
+
 class Histories(Protocol):
     """A durable store. Safe to share between threads.
 
@@ -41,6 +53,10 @@ class Histories(Protocol):
         Raises:
             EventConflictError: an id names another event; nothing was kept.
         """
+        ...
+
+    def append_many(self, requests: Sequence[Sequence[Event]]) -> list[int | EventConflictError]:
+        """`append` of each, one after the other, in one flush of the disk: how many were new, or why none was kept."""
         ...
 
     def latest(self, user: bytes, number: int) -> list[str]:

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Any
 
 from recdistill.errors import ConfigError, MissingExtraError, StorageError
-from recdistill.serving.histories.contract import Event, EventConflictError
+from recdistill.serving.histories.contract import Event, EventConflictError, only
 
 _USER, _PSEUDONYMS = b"recdistill:user:", "recdistill:pseudonyms"
 _PLACE, _ID = 8, 16
@@ -52,12 +52,17 @@ class RedisHistories:
 
     def append(self, events: Sequence[Event]) -> int:
         """See `Histories`."""
-        values = [v for e in events for v in (e.id, e.user, e.item, repr(e.at))]
+        return only(self.append_many([events]))
+
+    def append_many(self, requests: Sequence[Sequence[Event]]) -> list[int | EventConflictError]:
+        """See `Histories`. The server flushes its file once for all that it reads at once."""
         with self._refusals_named():
-            new = int(self._append(args=values))
-        if new < 0:
-            raise EventConflictError(-1 - new)
-        return new
+            pipeline = self._redis.pipeline(transaction=False)
+            for events in requests:
+                values = [v for e in events for v in (e.id, e.user, e.item, repr(e.at))]
+                self._append(args=values, client=pipeline)
+            outcomes: list[int] = pipeline.execute()
+        return [new if new >= 0 else EventConflictError(-1 - new) for new in outcomes]
 
     def latest(self, user: bytes, number: int) -> list[str]:
         """See `Histories`."""

@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from recdistill.errors import ConfigError, StorageError
-from recdistill.serving.histories.contract import Event, EventConflictError
+from recdistill.serving.histories.contract import Event, EventConflictError, only
 
 _VERSION = 1
 _PATIENCE = 5.0
@@ -36,8 +36,12 @@ class SqliteHistories:
 
     def append(self, events: Sequence[Event]) -> int:
         """See `Histories`."""
+        return only(self.append_many([events]))
+
+    def append_many(self, requests: Sequence[Sequence[Event]]) -> list[int | EventConflictError]:
+        """See `Histories`."""
         with self._refusals_named(), self._writer.changing() as db:
-            return sum(_insert(db, place, event) for place, event in enumerate(events))
+            return [_kept(db, events) for events in requests]
 
     def latest(self, user: bytes, number: int) -> list[str]:
         """See `Histories`."""
@@ -123,6 +127,18 @@ class _Connection:
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
                 raise
+
+
+def _kept(db: sqlite3.Connection, events: Sequence[Event]) -> int | EventConflictError:
+    """How many of a request's events are new; after a conflict nothing of it is there."""
+    db.execute("SAVEPOINT request")
+    try:
+        return sum(_insert(db, place, event) for place, event in enumerate(events))
+    except EventConflictError as conflict:
+        db.execute("ROLLBACK TO request")
+        return conflict
+    finally:
+        db.execute("RELEASE request")
 
 
 def _insert(db: sqlite3.Connection, place: int, event: Event) -> int:
