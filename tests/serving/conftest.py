@@ -15,7 +15,9 @@ from recdistill.serving.app import Application
 from recdistill.serving.histories.opening import Store, open_store
 from recdistill.serving.keys import SCOPES, KeyRing, make_key
 from recdistill.serving.limits import Limits
+from recdistill.serving.rules import NO_RULES
 from recdistill.serving.shelf import Shelf
+from recdistill.serving.stock.store import StockStore
 
 
 @pytest.fixture(scope="session")
@@ -43,13 +45,13 @@ def student(bundle_folder: Path) -> Student:
 
 @pytest.fixture
 def serve(student: Student) -> Iterator[Callable[..., Client]]:
-    """`serve(scopes=SCOPES, store=None, journal=None, **limits)`: a client with a key of these scopes, in memory."""
+    """`serve(scopes=SCOPES, store, journal, stock, rules, **limits)`: a client with a key, in memory."""
     clients: list[Client] = []
 
-    def make(scopes=SCOPES, store=None, journal=None, **limits) -> Client:
+    def make(scopes=SCOPES, store=None, journal=None, stock=None, rules=NO_RULES, **limits):
         key, token = make_key(scopes)
         patient = Limits(**{"deadline": 30.0, "patience": 20.0, **limits})
-        app = Application(Shelf(student), KeyRing([key]), patient, store, journal)
+        app = Application(Shelf(student), KeyRing([key]), patient, store, journal, stock, rules)
         clients.append(Client(app, token))
         return clients[-1]
 
@@ -64,6 +66,11 @@ def store(tmp_path: Path) -> Store:
 
 
 @pytest.fixture
-def client(serve: Callable[..., Client], store: Store) -> Client:
+def stock(tmp_path: Path) -> StockStore:
+    return StockStore(tmp_path / "data" / "items.sqlite")
+
+
+@pytest.fixture
+def client(serve: Callable[..., Client], store: Store, stock: StockStore) -> Client:
     """May do everything."""
-    return serve(store=store)
+    return serve(store=store, stock=stock)

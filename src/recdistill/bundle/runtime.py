@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 from typing import Any, Final
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from recdistill.bundle.scoring.base import Best
+from recdistill.bundle.scoring.base import Best, Scorer
 from recdistill.bundle.scoring.choice import scorer_for
 from recdistill.bundle.session import session
 from recdistill.bundle.table import Table
@@ -40,7 +41,7 @@ class Runtime:
         """
         self._session = _session(model, threads)
         self._table, self._history = table, history or 0
-        self._scorer = scorer_for(table, threads)
+        self._scorer: Scorer = scorer_for(table, threads)
         values = table.width * max(self._history, 1)
         self._rows_at_once = int(np.clip(_VALUES_AT_ONCE // values, 1, _ROWS_AT_ONCE))
 
@@ -48,6 +49,17 @@ class Runtime:
     def num_items(self) -> int:
         """The size of the catalogue."""
         return len(self._table)
+
+    @property
+    def scorer(self) -> Scorer:
+        """What finds the best items of a state."""
+        return self._scorer
+
+    def over(self, table: Table, scorer: Scorer) -> Runtime:
+        """The same model over other items."""
+        other = copy(self)
+        other._table, other._scorer = table, scorer
+        return other
 
     def top(
         self,

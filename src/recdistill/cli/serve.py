@@ -80,6 +80,16 @@ def serve(
             help="The file of the key that users' ids are hashed with; made if there is none.",
         ),
     ] = None,
+    items: Annotated[
+        str | None,
+        typer.Option(
+            envvar="RECDISTILL_ITEMS",
+            help="Where new and removed items are kept: a file (SQLite; by default beside the histories), or `none`.",
+        ),
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="A YAML file of rules that requests may name.")
+    ] = None,
     workers: Annotated[
         int, typer.Option(min=1, max=256, help="Processes that answer; one a core is enough.")
     ] = 1,
@@ -113,6 +123,8 @@ def serve(
         keys=made,
         histories=histories,
         pseudonym_key=pseudonym_key,
+        items=items,
+        rules=rules,
         quiet=quiet,
     )
     listener = bound(config)

@@ -2,44 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Int64
+from jaxtyping import Float32, Int64
 from msgspec.structs import replace
 
-from recdistill.bundle.bundle import SIMILAR, Bundle
+from recdistill.bundle.bundle import Bundle
 from recdistill.bundle.loading import load_bundle
 from recdistill.bundle.places import Place
-from recdistill.bundle.runtime import no_candidates
-from recdistill.data.columns import SCORE
+from recdistill.bundle.runtime import Runtime
 from recdistill.data.sequences import Sequences
+from recdistill.errors import DataError, nearest
 from recdistill.serving.catalogue import Catalogue
-from recdistill.serving.explaining import leave_one_out
+from recdistill.serving.explaining import reasons
 from recdistill.serving.messages import (
     Cause,
-    Reason,
     Recommendations,
     Recommended,
     RecommendRequest,
     SimilarRequest,
     Version,
 )
+from recdistill.serving.opened import Opened
 from recdistill.serving.popular import Popular, Ranked
+from recdistill.serving.rules import NO_RULES, Rules
+from recdistill.serving.stock.contract import Entry
+from recdistill.serving.stock.overlay import Overlay, overlay
 
-_REASONS, _EXPLAINED = 3, 200
-"""Reasons given for an item, and the latest events that are looked at."""
+_REMEMBERED = 64
+"""Sets of rules whose items are looked up once."""
+Allowed = Int64[np.ndarray, " candidates"] | None
+"""The only dense items to give, ascending; `None` for all."""
 
 
 @dataclass(frozen=True)
 class Student:
-    """A bundle that answers requests. Immutable; whoever holds one gets all of an answer from it."""
+    """A bundle that answers requests. Immutable; whoever holds one gets all of an answer from it.
+
+    Attributes:
+        rules: that requests may name.
+        stock: what was said of items since the bundle was made.
+    """
 
     bundle: Bundle
     path: Path
+    rules: Rules = NO_RULES
+    stock: Sequence[Entry] = ()
+    opened: Opened | None = None
+    """What was made of the bundle before, when it had other rules or items."""
+
+    def dressed(self, rules: Rules, stock: Sequence[Entry]) -> Student:
+        """The same bundle with other rules and items.
+
+        Raises:
+            ConfigError: a rule is about what the catalogue does not tell.
+            BundleError: texts of items cannot be read.
+        """
+        if rules is self.rules and tuple(stock) == tuple(self.stock):
+            return self
+        rules.require_columns(self.bundle.items.columns)
+        other = Student(self.bundle, self.path, rules, tuple(stock), self.own)
+        _ = other.runtime, other.catalogue  # here, and not while somebody waits
+        return other
 
     @cached_property
     def digest(self) -> str:
@@ -47,9 +75,25 @@ class Student:
         return self.bundle.info.digest
 
     @cached_property
+    def own(self) -> Opened:
+        """What of the bundle stays, whatever items come and go."""
+        return self.opened or Opened(self.bundle)
+
+    @cached_property
+    def overlay(self) -> Overlay:
+        """What the stock means to this bundle."""
+        return overlay(self.bundle, self.own.names.places, self.stock)
+
+    @cached_property
     def catalogue(self) -> Catalogue:
-        """What its items are called."""
-        return Catalogue(self.bundle.items)
+        """What items are called."""
+        over = self.overlay
+        return Catalogue(self.own.names, over.late, over.hidden, over.changed)
+
+    @cached_property
+    def runtime(self) -> Runtime:
+        """The model over all items."""
+        return self.own.runtime(self.overlay)
 
     @cached_property
     def popular(self) -> Popular | None:
@@ -61,16 +105,12 @@ class Student:
         known gets what is popular.
 
         Raises:
-            DataError: a candidate is unknown.
+            UnknownItemError: a candidate is unknown, or was removed.
         """
         known = [self.catalogue.known(request.history or ()) for request in requests]
         ranked = self._ranked(requests, known)
         return [
-            self._told(
-                ranked[row],
-                len(request.history or ()) - len(known[row]),
-                self._reasons(ranked[row], known[row]) if request.explain else None,
-            )
+            self._told(request, ranked[row], known[row])
             if known[row] or not request.history or not self.popular
             else self.fallback(request, "unknown-history")
             for row, request in enumerate(requests)
@@ -80,19 +120,16 @@ class Student:
         """What is popular, within what the request allows; nothing where the bundle does not tell.
 
         Raises:
-            DataError: a candidate is unknown.
+            UnknownItemError: a candidate is unknown, or was removed.
         """
         known = self.catalogue.known(request.history or ())
-        barred = {*self.catalogue.known(request.exclude), *(known if request.filter_seen else ())}
-        allowed = None if request.candidates is None else self._allowed(request)
-        popular = self.popular
+        barred = self.catalogue.hidden.union(self.catalogue.known(request.exclude))
+        barred = barred.union(known) if request.filter_seen else barred
+        popular, allowed = self.popular, self._allowed(request)
         ranked = popular.best(request.k, barred, allowed) if popular else Ranked([], [])
-        told = self._told(
-            ranked,
-            len(request.history or ()) - len(known),
-            [[] for _ in ranked.items] if request.explain else None,
-        )
-        return replace(told, degraded=True, cause=cause)
+        told = self._told(replace(request, explain=False), ranked, known)
+        items = [replace(one, because=[]) for one in told.items] if request.explain else told.items
+        return replace(told, items=items, degraded=True, cause=cause)
 
     def similar(self, request: SimilarRequest) -> Recommendations:
         """The neighbours of an item.
@@ -100,25 +137,50 @@ class Student:
         Raises:
             DataError: the item is unknown.
         """
-        frame = self.bundle.similar_items([str(request.item)], request.k)
-        items = self.catalogue.known(frame[SIMILAR])
-        return self._told(Ranked(items, frame[SCORE].to_list()), 0)
+        item = self.require([request.item], "item")[0]
+        ranked = self.own.neighbours(item, request.k, self.overlay)
+        return self._listed(ranked)
+
+    def require(self, ids: Iterable[str | int], what: str) -> list[int]:
+        """The dense ids of items that may be given.
+
+        Raises:
+            UnknownItemError: one is not in the catalogue, or was removed.
+        """
+        return [self._givable(place, one, what) for place, one in enumerate(ids)]
 
     def version(self, recdistill: str) -> Version:
         """What this is, beside the version of the program."""
         info = self.bundle.info
         return Version(
-            recdistill, self.digest, info.model.kind, info.dataset.name, info.dataset.items
+            recdistill,
+            self.digest,
+            info.model.kind,
+            info.dataset.name,
+            self.catalogue.givable,
+            info.model.width,
+            list(self.rules.names),
+            list(self.rules.context),
         )
+
+    def _givable(self, place: int, one: str | int, what: str) -> int:
+        item = self.catalogue.place(one)
+        if item is None:
+            some = [str(raw) for raw in self.own.names.ids[:50_000]]
+            hint = nearest(str(one), some).split(" Valid:")[0]
+            raise UnknownItemError(place, f"Unknown {what} id '{one}'.", hint)
+        if item in self.catalogue.hidden:
+            raise UnknownItemError(place, f"The {what} '{one}' was removed.")
+        return item
 
     def _ranked(
         self, requests: Sequence[RecommendRequest], histories: Sequence[list[int]]
     ) -> list[Ranked]:
-        """What the model says; requests that differ in nothing but history and length share a pass."""
-        alike: dict[tuple[bool, int], list[int]] = {}
+        """What the model says; requests that may be given the same items share a pass."""
+        alike: dict[object, list[int]] = {}
         for row, request in enumerate(requests):
-            alone = request.candidates is not None or bool(request.exclude)
-            alike.setdefault((request.filter_seen, row if alone else -1), []).append(row)
+            alone = row if request.candidates is not None else -1
+            alike.setdefault((request.filter_seen, self._holding(request), alone), []).append(row)
         found: dict[int, Ranked] = {}
         for rows in alike.values():
             together = Sequences.from_lists([histories[row] for row in rows])
@@ -127,62 +189,84 @@ class Student:
         return [found[row] for row in range(len(requests))]
 
     def _pass(self, requests: Sequence[RecommendRequest], histories: Sequences) -> list[Ranked]:
-        first = requests[0]
-        allowed, barred = self._allowed(first), set(self.catalogue.known(first.exclude))
-        places = len(self.catalogue.ids) if first.candidates is None else len(allowed)
-        # The model knows no exclusions: it gives so many more that enough are left.
-        wanted = min(max(request.k for request in requests) + len(barred), places)
-        if not wanted:
+        allowed = self._allowed(requests[0])
+        if allowed is not None and not len(allowed):
             return [Ranked([], []) for _ in requests]
-        items, scores = self.bundle.runtime.top(
-            histories, wanted, filter_seen=first.filter_seen, candidates=allowed
+        excluded = [self.catalogue.known(request.exclude) for request in requests]
+        items, scores = self.runtime.top(
+            histories,
+            min(max(request.k for request in requests), len(self.catalogue)),
+            filter_seen=requests[0].filter_seen,
+            candidates=np.empty(0, np.int64) if allowed is None else allowed,
+            barred=Sequences.from_lists(excluded) if any(excluded) else None,
         )
         return [
-            _without(barred, items[row].tolist(), scores[row].tolist(), request.k)
+            _whole(items[row][: request.k], scores[row][: request.k])
             for row, request in enumerate(requests)
         ]
 
-    def _allowed(self, request: RecommendRequest) -> Int64[np.ndarray, " candidates"]:
-        if request.candidates is None:
-            return no_candidates()
-        known = self.catalogue.known(request.candidates)
-        if len(known) < len(request.candidates):
-            # Says which one, and which it may have meant.
-            texts = [str(one) for one in request.candidates]
-            self.bundle.vocabulary.require(texts, "candidate item")
-        return np.unique(np.array(known, dtype=np.int64))
+    def _holding(self, request: RecommendRequest) -> frozenset[str]:
+        return self.rules.holding(request.rules, request.context)
 
-    def _reasons(self, ranked: Ranked, history: list[int]) -> list[list[Reason]]:
-        """For each item, the events of what the model sees of a history that raise its score most."""
-        seen = history[-(self.bundle.info.model.history or _EXPLAINED) :][-_EXPLAINED:]
-        if not seen or not ranked.items:
-            return [[] for _ in ranked.items]
-        gains = leave_one_out(self.bundle.runtime, seen, ranked.items)
-        ids, titles = self.catalogue.ids, self.catalogue.titles
-        return [
-            [
-                Reason(ids[seen[place]], float(gain[place]), titles[seen[place]])
-                for place in np.argsort(-gain, kind="stable")[:_REASONS].tolist()
-                if gain[place] > 0
-            ]
-            for gain in gains.T
-        ]
+    def _allowed(self, request: RecommendRequest) -> Allowed:
+        """What the candidates and the rules of a request leave."""
+        holding = self._holding(request)
+        passed = self._let_through(holding) if holding else None
+        if request.candidates is None:
+            return passed
+        wanted = self.require(request.candidates, "candidate item")
+        known = np.unique(np.array(wanted, dtype=np.int64))
+        return known if passed is None else np.intersect1d(known, passed)
+
+    def _let_through(self, holding: frozenset[str]) -> Int64[np.ndarray, " items"]:
+        passed = self._passed.get(holding)
+        if passed is None:
+            passed = self.own.let_through(self.rules, holding, self.catalogue)
+            if len(self._passed) < _REMEMBERED:
+                self._passed[holding] = passed
+        return passed
+
+    @cached_property
+    def _passed(self) -> dict[frozenset[str], Int64[np.ndarray, " items"]]:
+        """What rules let through, as far as it was asked."""
+        return {}
 
     def _told(
-        self, ranked: Ranked, unknown: int, reasons: list[list[Reason]] | None = None
+        self, request: RecommendRequest, ranked: Ranked, history: list[int]
     ) -> Recommendations:
-        ids, titles = self.catalogue.ids, self.catalogue.titles
+        told = self._listed(ranked, len(request.history or ()) - len(history))
+        if not request.explain:
+            return told
+        because = reasons(self.runtime, self.catalogue, history, ranked.items, self.own.sight)
+        said = self.own.said(history, ranked.items)
         items = [
-            Recommended(ids[item], score, titles[item], reasons[place] if reasons else None)
-            for place, (item, score) in enumerate(zip(ranked.items, ranked.scores, strict=True))
+            replace(one, because=gains, said=text)
+            for one, gains, text in zip(told.items, because, said, strict=True)
+        ]
+        return replace(told, items=items)
+
+    def _listed(self, ranked: Ranked, unknown: int = 0) -> Recommendations:
+        raw, title = self.catalogue.raw, self.catalogue.title
+        items = [
+            Recommended(raw(item), score, title(item))
+            for item, score in zip(ranked.items, ranked.scores, strict=True)
         ]
         return Recommendations(items, self.digest, unknown)
 
 
-def _without(barred: Collection[int], items: list[int], scores: list[float], k: int) -> Ranked:
-    """The first `k` that may be given; a list ends where the model has no more."""
-    given = [place for place, item in enumerate(items) if item >= 0 and item not in barred][:k]
-    return Ranked([items[place] for place in given], [scores[place] for place in given])
+class UnknownItemError(DataError):
+    """An item that cannot be given was asked for."""
+
+    def __init__(self, place: int, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+        self.place = place
+        """Which of those asked for."""
+
+
+def _whole(items: Int64[np.ndarray, " k"], scores: Float32[np.ndarray, " k"]) -> Ranked:
+    """A list, which ends where the model has no more."""
+    given = items >= 0
+    return Ranked(items[given].tolist(), scores[given].tolist())
 
 
 def open_student(path: Path, place: Place | None = None) -> Student:

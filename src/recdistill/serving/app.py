@@ -17,9 +17,13 @@ from recdistill.serving.observing import Observed
 from recdistill.serving.operations import Operation
 from recdistill.serving.pace import Pace
 from recdistill.serving.recommending import Recommending
+from recdistill.serving.regularly import Regularly
 from recdistill.serving.router import Router
+from recdistill.serving.rules import NO_RULES, Rules
 from recdistill.serving.shelf import Shelf
 from recdistill.serving.status import Status
+from recdistill.serving.stock.store import StockStore
+from recdistill.serving.stocking import Stocking
 from recdistill.serving.wire import App, Receive, Scope, Send
 from recdistill.serving.work import Work
 
@@ -37,8 +41,16 @@ class Application:
         limits: Limits | None = None,
         store: Store | None = None,
         journal: Stream | None = None,
+        stock: StockStore | None = None,
+        rules: Rules = NO_RULES,
     ) -> None:
-        """Without a `store` there are no operations about users; without a `journal` nothing is written."""
+        """Without a `store` there are no operations about users, without `stock` none that change items; without a
+        `journal` nothing is written.
+
+        Raises:
+            ConfigError: a rule is about what the catalogue does not tell.
+            StorageError: the stock cannot be read.
+        """
         limits = limits or Limits()
         # Queues of their own: no history waits for a flush of the disk, and no answer for either.
         self.metrics = Metrics()
@@ -46,6 +58,10 @@ class Application:
         self._answers, self._reads, self._writes = (Work(limits.waiting, gauge) for _ in range(3))
         self._store = store
         self._journal = Journal(journal)
+        self._stocking = Stocking(stock, shelf, self._writes) if stock else None
+        self._stock = stock
+        shelf.rule(rules)
+        self._look = Regularly(self._stocking.look, self._troubled) if self._stocking else None
         self.promoted(shelf.student)
         self.operations = self._table(shelf, limits)
         inner = Gate(Router(self.operations, limits), keys, Pace(limits.rate, limits.burst))
@@ -79,10 +95,17 @@ class Application:
         """Write down why the model gave no list."""
         self._journal.failure("", error)
 
+    def _troubled(self, error: RecDistillError) -> None:
+        self._journal.happened("items", why=error.message)
+
     def close(self) -> None:
         """Finish what is being computed, and let go of threads and files."""
+        if self._look:
+            self._look.stop()
         for each in self._works:
             each.close()
+        if self._stock:
+            self._stock.close()
         if self._store:
             self._store.histories.close()
 
@@ -96,6 +119,7 @@ class Application:
             shelf, self._answers, keeping, self, _MODEL_SHARE * limits.deadline
         )
         kept = keeping.operations() if keeping else []
+        stocked = self._stocking.operations() if self._stocking else []
         return Status(shelf, self._answers).describing(
-            [*recommending.operations(), *kept, *self.metrics.operations()]
+            [*recommending.operations(), *stocked, *kept, *self.metrics.operations()]
         )

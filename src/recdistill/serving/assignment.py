@@ -7,8 +7,9 @@ from pathlib import Path
 
 from recdistill.serving.app import Application
 from recdistill.serving.configuration import ServerConfig
-from recdistill.serving.histories.opening import open_store
+from recdistill.serving.histories.opening import open_stock, open_store
 from recdistill.serving.keys import ApiKey, KeyRing
+from recdistill.serving.rules import NO_RULES, read_rules
 from recdistill.serving.shelf import Shelf
 from recdistill.settings import Settings
 
@@ -24,6 +25,10 @@ class Assignment(Settings):
     histories: str | None = None
     """See `open_store`."""
     pseudonym_key: Path | None = None
+    items: str | None = None
+    """See `open_stock`."""
+    rules: Path | None = None
+    """A file of rules; see `read_rules`."""
     quiet: bool = False
     """Keep no journal."""
 
@@ -31,10 +36,12 @@ class Assignment(Settings):
         """What answers.
 
         Raises:
-            ConfigError: keys or store cannot be used.
-            StorageError: the store cannot be opened.
+            ConfigError: keys, store or rules cannot be used.
+            StorageError: a store cannot be opened.
         """
         ring = KeyRing(self.keys, self.config.keys)
         store = open_store(self.histories, self.pseudonym_key)
+        stock = open_stock(self.items, self.histories, shelf.student.bundle.info.dataset.name)
+        rules = read_rules(self.rules) if self.rules else NO_RULES
         journal = None if self.quiet else sys.stderr
-        return Application(shelf, ring, self.config.limits, store, journal)
+        return Application(shelf, ring, self.config.limits, store, journal, stock, rules)

@@ -7,6 +7,11 @@ from jaxtyping import Float32, Int64
 
 from recdistill.bundle.runtime import Runtime
 from recdistill.data.sequences import Sequences
+from recdistill.serving.catalogue import Catalogue
+from recdistill.serving.messages import Reason
+
+_REASONS = 3
+"""Given for an item."""
 
 
 def leave_one_out(
@@ -25,6 +30,24 @@ def leave_one_out(
     without = [history[:place] + history[place + 1 :] for place in range(len(history))]
     scores = _scores(runtime, [history, *without], items)
     return scores[0] - scores[1:]
+
+
+def reasons(
+    runtime: Runtime, catalogue: Catalogue, history: list[int], items: list[int], sight: int
+) -> list[list[Reason]]:
+    """For each item, the events of the latest `sight` of a history that raise its score most."""
+    seen = history[-sight:]
+    if not seen or not items:
+        return [[] for _ in items]
+    gains = leave_one_out(runtime, seen, items)
+    return [
+        [
+            Reason(catalogue.raw(seen[place]), float(gain[place]), catalogue.title(seen[place]))
+            for place in np.argsort(-gain, kind="stable")[:_REASONS].tolist()
+            if gain[place] > 0
+        ]
+        for gain in gains.T
+    ]
 
 
 def _scores(

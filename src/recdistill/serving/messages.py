@@ -19,6 +19,8 @@ ItemId = Annotated[str, Meta(min_length=1, max_length=256)] | Annotated[int, Met
 """Text or a number, as in the catalogue; `"50"` and `50` name the same item."""
 UserId = Annotated[str, Meta(min_length=1, max_length=256)]
 LARGEST_EXPLAINED_K = 50
+RuleName = Annotated[str, Meta(min_length=1, max_length=64)]
+Word = Annotated[str, Meta(max_length=256)]
 Cause = Literal["history", "unknown-history", "deadline", "model"]
 K = Annotated[int, Meta(ge=1, le=LARGEST_K)]
 
@@ -43,6 +45,10 @@ class RecommendRequest(Asked, frozen=True):
     """The only items to give; absent for all."""
     exclude: Annotated[list[ItemId], Meta(max_length=LONGEST_HISTORY)] = []
     """Items not to give; unknown ones are passed over."""
+    rules: Annotated[list[RuleName], Meta(max_length=32)] = []
+    """Rules of this server that the list must keep (`/version` names them)."""
+    context: Annotated[dict[RuleName, Word], Meta(max_length=32)] = {}
+    """What rules may depend on (`/version` names the keys), such as `{"device": "tv"}`."""
     explain: bool = False
     """Say of each item which events of the history raise its score. One request at a time, `k` up to 50."""
 
@@ -77,6 +83,8 @@ class Recommended(msgspec.Struct, frozen=True):
     title: str | None = None
     because: list[Reason] | None = None
     """Where it was asked for: the events that raise its score, the most important first."""
+    said: str | None = None
+    """Where it was asked for: why, in the words of the teacher, if the bundle holds them."""
 
 
 class Recommendations(msgspec.Struct, frozen=True):
@@ -117,4 +125,10 @@ class Version(msgspec.Struct, frozen=True):
     """Which kind of model."""
     dataset: str
     items: int
-    """The size of the catalogue."""
+    """How many may be given."""
+    width: int = 0
+    """Of an item's vector."""
+    rules: list[str] = []
+    """That requests may name."""
+    context: list[str] = []
+    """Keys that a request's context may have."""

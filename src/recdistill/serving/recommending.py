@@ -8,8 +8,8 @@ from typing import Protocol, TypeVar
 
 from msgspec.structs import replace
 
-from recdistill.errors import DataError, RecDistillError
-from recdistill.serving.answering import Student
+from recdistill.errors import DataError, RecDistillError, nearest
+from recdistill.serving.answering import Student, UnknownItemError
 from recdistill.serving.gathering import Gathering
 from recdistill.serving.keeping import Keeping
 from recdistill.serving.messages import (
@@ -92,6 +92,8 @@ class Recommending:
             self._require_somebody(request, place)
         asked, known = await self._with_histories(requests)
         student = self._shelf.student  # one for the whole answer, whatever is promoted meanwhile
+        for request, place in zip(requests, places, strict=True):
+            _require_known(student, request, place)
         found = await _told(self._found(student, asked, until))
         lists = [
             told
@@ -156,7 +158,7 @@ class Recommending:
                 gives=Recommendations,
                 asked=_ASKED,
                 said=_LIST,
-                problems=("unknown-item",),
+                problems=("unknown-item", "unknown-rule"),
             ),
             Operation(
                 method="POST",
@@ -168,7 +170,7 @@ class Recommending:
                 gives=BatchRecommendations,
                 asked=BatchRequest([_ASKED]),
                 said=BatchRecommendations([_LIST]),
-                problems=("unknown-item",),
+                problems=("unknown-item", "unknown-rule"),
             ),
             Operation(
                 method="POST",
@@ -183,6 +185,23 @@ class Recommending:
                 problems=("unknown-item",),
             ),
         ]
+
+
+def _require_known(student: Student, request: RecommendRequest, where: str) -> None:
+    """Refuse candidates, rules and keys of a context that are not there, naming the nearest."""
+    try:
+        student.require(request.candidates or (), "candidate item")
+    except UnknownItemError as error:
+        field = f"{where}.candidates[{error.place}]"
+        raise problem("unknown-item", error.message, error.hint, field) from None
+    for name, given, there in (
+        ("rules", request.rules, student.rules.names),
+        ("context", request.context, student.rules.context),
+    ):
+        for one in given:
+            if one not in there:
+                detail = f"There is no '{one}' in the {name} of this server."
+                raise problem("unknown-rule", detail, nearest(one, there), f"{where}.{name}")
 
 
 async def _told(answer: Awaitable[Result]) -> Result:

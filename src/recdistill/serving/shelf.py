@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -13,6 +13,8 @@ from recdistill.errors import BundleError, RecDistillError
 from recdistill.serving.answering import Student, open_student
 from recdistill.serving.messages import RecommendRequest
 from recdistill.serving.pointer import Pointer
+from recdistill.serving.rules import Rules
+from recdistill.serving.stock.contract import Entry
 
 
 class Shelf:
@@ -20,10 +22,36 @@ class Shelf:
 
     def __init__(self, student: Student) -> None:
         self.student = student
+        self._changing = threading.Lock()
 
     def put(self, student: Student) -> None:
-        """From now on this one is taken. The one before goes when its last answer is given."""
-        self.student = student
+        """From now on this one is taken, with the rules and items of the one before. That goes when its last answer
+        is given.
+
+        Raises:
+            ConfigError: a rule is about what the catalogue does not tell.
+            BundleError: texts of items cannot be read.
+        """
+        with self._changing:
+            self.student = student.dressed(self.student.rules, self.student.stock)
+
+    def rule(self, rules: Rules) -> None:
+        """From now on requests may name these rules.
+
+        Raises:
+            ConfigError: a rule is about what the catalogue does not tell.
+        """
+        with self._changing:
+            self.student = self.student.dressed(rules, self.student.stock)
+
+    def stock(self, entries: Sequence[Entry]) -> None:
+        """From now on this is what was said of items since the bundle was made.
+
+        Raises:
+            BundleError: texts of items cannot be read.
+        """
+        with self._changing:
+            self.student = self.student.dressed(self.student.rules, entries)
 
 
 def warmed(path: Path, place: Place | None = None) -> Student:
@@ -84,10 +112,10 @@ class Keeper:
         self._stamp = stamp
         try:
             student = open_bundle(self._pointer.bundle)
+            self._shelf.put(student)
         except RecDistillError as error:
             self._audience.refused(error)
             return
-        self._shelf.put(student)
         self._audience.promoted(student)
 
     def _watch(self) -> None:

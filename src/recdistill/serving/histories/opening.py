@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from recdistill.serving.histories.contract import Histories
 from recdistill.serving.histories.redis import RedisHistories
 from recdistill.serving.histories.sqlite import SqliteHistories
 from recdistill.serving.pseudonyms import Pseudonyms, pseudonyms_from
+from recdistill.serving.stock.store import StockStore
 
 NONE = "none"
 _FILE = "histories.sqlite"
@@ -49,6 +51,23 @@ def open_store(where: str | None, key_file: Path | None = None) -> Store | None:
         )
     pseudonyms = pseudonyms_from(key_file)
     return Store(SqliteHistories(path, pseudonyms.identity), pseudonyms)
+
+
+def open_stock(where: str | None, histories: str | None, dataset: str) -> StockStore | None:
+    """Where items are kept that come, change and go: a file, or `none`. By default it lies beside the histories, one
+    file a dataset; where no histories are kept, nothing is.
+
+    Raises:
+        StorageError: it cannot be opened.
+    """
+    if NONE in (where, where or histories):
+        return None
+    if where:
+        return StockStore(Path(where))
+    beside = Path(histories).parent if histories and not histories.startswith(_URLS) else None
+    name = re.sub(r"[^\w.-]+", "-", dataset).strip(".-")
+    folder = beside or platformdirs.user_data_path("recdistill")
+    return StockStore(folder / f"items-{name}.sqlite")
 
 
 def _default_key() -> Path:

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from importlib.resources import files
 from pathlib import Path
 
 from recdistill.errors import ConfigError, StorageError
+from recdistill.serving.database import Connection, make_tables
 from recdistill.serving.histories.contract import Event, EventConflictError, only
 
 _VERSION = 1
-_PATIENCE = 5.0
-"""Seconds to wait while another process writes."""
 
 
 class SqliteHistories:
@@ -31,7 +28,7 @@ class SqliteHistories:
         with self._refusals_named():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.touch(mode=0o600)
-            self._writer, self._reader = _Connection(path), _Connection(path)
+            self._writer, self._reader = Connection(path), Connection(path)
             self._prepare(pseudonyms)
 
     def append(self, events: Sequence[Event]) -> int:
@@ -98,37 +95,6 @@ class SqliteHistories:
             ) from error
 
 
-class _Connection:
-    """A connection that threads take turns at."""
-
-    def __init__(self, path: Path) -> None:
-        self._turn = threading.Lock()
-        self._db = sqlite3.connect(
-            path, timeout=_PATIENCE, isolation_level=None, check_same_thread=False
-        )
-        for pragma in ("journal_mode = WAL", "synchronous = FULL", "secure_delete = ON"):
-            self._db.execute(f"PRAGMA {pragma}").fetchall()
-        self.close = self._db.close
-
-    @contextmanager
-    def reading(self) -> Generator[sqlite3.Connection, None, None]:
-        with self._turn:
-            yield self._db
-
-    @contextmanager
-    def changing(self) -> Generator[sqlite3.Connection, None, None]:
-        """All of the block is on the disk when it ends, or nothing of it happened."""
-        with self._turn:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._db
-                self._db.execute("COMMIT")
-            except BaseException:
-                if self._db.in_transaction:
-                    self._db.execute("ROLLBACK")
-                raise
-
-
 def _kept(db: sqlite3.Connection, events: Sequence[Event]) -> int | EventConflictError:
     """How many of a request's events are new; after a conflict nothing of it is there."""
     db.execute("SAVEPOINT request")
@@ -155,13 +121,6 @@ def _insert(db: sqlite3.Connection, place: int, event: Event) -> int:
 
 
 def _make(db: sqlite3.Connection, pseudonyms: str) -> None:
-    # Statement by statement: `executescript` would commit what it finds open.
-    text = files("recdistill.serving.histories").joinpath("schema.sql").read_text("utf-8")
-    statement = ""
-    for line in text.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            db.execute(statement)
-            statement = ""
+    make_tables(db, "recdistill.serving.histories")
     db.execute("INSERT INTO facts VALUES ('pseudonyms', ?)", (pseudonyms,))
     db.execute(f"PRAGMA user_version = {_VERSION}")

@@ -90,7 +90,12 @@ class Desk:
         if self.shelf is None:
             self.shelf = Shelf(student)
             return
-        self.shelf.put(student)
+        try:
+            self.shelf.put(student)
+        except RecDistillError as error:
+            if self.app:
+                self.app.refused(error)
+            return
         if self.app:
             self.app.promoted(student)
 
