@@ -48,6 +48,11 @@ def _facts(info: Manifest) -> str:
     }
     if info.narrowing:
         rows["in fewer bits"] = f"keeps {info.narrowing.kept:.2%} of its top ten as float32"
+    if info.index:
+        rows["index"] = (
+            f"finds {info.index.recall:.2%} of the twenty best in {info.index.milliseconds:.2g} ms"
+            f" (all of them: {info.index.exact_milliseconds:.2g} ms)"
+        )
     if info.reasons:
         rows["reasons"] = (
             f"{info.reasons.count:,}, in the teacher's words; they may tell what people took"

@@ -16,10 +16,12 @@ from recdistill import __version__
 from recdistill.bundle.agreement import probes, require_agreement
 from recdistill.bundle.bundle import Bundle
 from recdistill.bundle.card import card
+from recdistill.bundle.indexing import INDEX_FROM, Indexed, indexed
 from recdistill.bundle.loading import load_bundle
 from recdistill.bundle.manifest import (
     CARD,
     FORMAT,
+    INDEX,
     ITEMS,
     MANIFEST,
     MODEL,
@@ -41,6 +43,7 @@ from recdistill.bundle.table import Table
 from recdistill.data.columns import EVENTS
 from recdistill.data.dataset import Dataset
 from recdistill.data.reasons import Reasons
+from recdistill.data.sequences import Sequences
 from recdistill.errors import BundleError, ConfigError, nearest
 from recdistill.files import atomic_folder, atomic_path
 from recdistill.models.outcomes import heads_of
@@ -57,6 +60,7 @@ def export(
     folder: Path | str,
     *,
     precision: str = "float32",
+    index: bool = True,
     checks: int = FEWEST_CHECKS,
     metrics: Mapping[str, float] | None = None,
     created: str | None = None,
@@ -72,6 +76,8 @@ def export(
         folder: where to; what is there is replaced, but only by a bundle that passed. A name that ends in `.zip`
             makes one file of it.
         precision: in what numbers the item table and the matrices of the layers are kept.
+        index: whether a large catalogue may have an index, if one finds nearly all and sooner than a scan of all items:
+            measured here, and so the one thing of which the bytes may differ.
         checks: histories on which PyTorch and ONNX Runtime must agree; at least 1,000.
         metrics: what was measured of the student, for the manifest and the card.
         created: a date to note; none is noted unless given.
@@ -99,6 +105,9 @@ def export(
     told = (reasons or Reasons({})).some(MOST)
     files = {MODEL: leaving.model, TABLE: leaving.table.written()}
     files |= {ITEMS: _items(dataset), CARD: b""}
+    quick = _index(leaving, histories) if index else None
+    if quick:
+        files[INDEX] = quick.codes.written()
     if len(told):
         files[REASONS] = written(told)
     manifest = Manifest(
@@ -111,6 +120,7 @@ def export(
         agreement=agreement,
         narrowing=narrowing,
         reasons=ReasonsEntry(count=len(told)) if len(told) else None,
+        index=quick.entry if quick else None,
         files=_entries(files),
     )
     ids = dataset.vocabulary.ids
@@ -160,6 +170,12 @@ def _wide(student: Recommender) -> _Leaving:
 def _narrow(wide: _Leaving, precision: Precision) -> _Leaving:
     table = Table.of(wide.table.vectors, precision)
     return wide._replace(model=narrowed(wide.model, precision), table=table)
+
+
+def _index(leaving: _Leaving, histories: Sequences) -> Indexed | None:
+    if len(leaving.table) < INDEX_FROM:
+        return None
+    return indexed(leaving.table, leaving.opened().states(histories))
 
 
 def _dataset_entry(dataset: Dataset) -> DatasetEntry:

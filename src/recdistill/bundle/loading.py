@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
 
 from recdistill.bundle.bundle import Bundle
-from recdistill.bundle.manifest import ITEMS, MODEL, REASONS, TABLE, Manifest
+from recdistill.bundle.manifest import INDEX, ITEMS, MODEL, REASONS, TABLE, Manifest
 from recdistill.bundle.onnx_file import refuse_external_data
 from recdistill.bundle.places import Data, Place, place_of
 from recdistill.bundle.reasons import read
 from recdistill.bundle.runtime import Runtime
+from recdistill.bundle.scoring.choice import Index
+from recdistill.bundle.scoring.codes import Codes
 from recdistill.bundle.table import Table
 from recdistill.bundle.verification import read_verified
 from recdistill.data.columns import ITEM
@@ -41,9 +44,16 @@ def load_bundle(target: Path | str | Place, *, threads: int = 1) -> Bundle:
     items = _read_items(contents[ITEMS], info)
     size = len(items), info.model.width
     table = Table.read(contents[TABLE], info.model.precision, *size)
-    runtime = Runtime(model, table, info.model.history, threads)
+    runtime = Runtime(model, table, info.model.history, threads, _index(contents, info))
     told = read(bytes(contents[REASONS]), info, len(items)) if REASONS in contents else Reasons({})
     return Bundle(info, items, Vocabulary(items[ITEM]), table, runtime, told)
+
+
+def _index(contents: Mapping[str, Data], info: Manifest) -> Index | None:
+    if info.index is None:
+        return None
+    items, width, entry = info.dataset.items, info.model.width, info.index
+    return Index(Codes.read(contents[INDEX], items, width, entry.piece), entry.depth)
 
 
 def _read_items(data: Data, info: Manifest) -> pl.DataFrame:

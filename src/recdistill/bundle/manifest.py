@@ -15,9 +15,10 @@ FORMAT = 2
 MANIFEST, MODEL, TABLE = "manifest.json", "model.onnx", "table.safetensors"
 ITEMS, CARD = "items.parquet", "README.md"
 CONTENTS = (MODEL, TABLE, ITEMS, CARD)
-"""The files of a bundle of this format beside its manifest: these, no fewer, and no more but one."""
-REASONS = "reasons.parquet"
-"""The one: why the teacher said what it said, in a bundle that was asked to hold it."""
+"""The files of a bundle of this format beside its manifest: these, no fewer, and no more but the `OPTIONAL`."""
+REASONS, INDEX = "reasons.parquet", "index.safetensors"
+OPTIONAL = {"reasons": REASONS, "index": INDEX}
+"""Files of bundles whose manifest has that entry: why the teacher said what it said, and codes for a quick answer."""
 
 Precision = Literal["float32", "float16", "int8"]
 """In what numbers weights are kept."""
@@ -84,6 +85,25 @@ class ReasonsEntry(Settings):
     count: PositiveInt
 
 
+class IndexEntry(Settings):
+    """The index, and what was measured of it when it was made.
+
+    Attributes:
+        piece: how many numbers of a vector share a code.
+        depth: how many items that it gives for a list of up to twenty are scored again.
+        states: that were asked about, for a list of twenty.
+        recall: the mean share of the exact lists that it finds.
+        milliseconds: it takes, in the median, beside `exact_milliseconds` of the exact scan.
+    """
+
+    piece: PositiveInt
+    depth: PositiveInt
+    states: PositiveInt
+    recall: float
+    milliseconds: float
+    exact_milliseconds: float
+
+
 class Manifest(Settings):
     """`manifest.json`.
 
@@ -93,6 +113,7 @@ class Manifest(Settings):
         metrics: what was measured of the model, by name.
         narrowing: absent where the precision is float32.
         reasons: absent where the bundle holds none.
+        index: absent where every item is looked at.
     """
 
     format: PositiveInt
@@ -104,11 +125,13 @@ class Manifest(Settings):
     agreement: AgreementEntry
     narrowing: NarrowingEntry | None = None
     reasons: ReasonsEntry | None = None
+    index: IndexEntry | None = None
     files: dict[str, FileEntry]
 
     @model_validator(mode="after")
     def _known_files(self) -> Self:
-        expected = (*CONTENTS, REASONS) if self.reasons else CONTENTS
+        more = (file for entry, file in OPTIONAL.items() if getattr(self, entry))
+        expected = (*CONTENTS, *more)
         if sorted(self.files) != sorted(expected):
             raise ValueError(
                 f"files must be {', '.join(expected)}, not {', '.join(self.files) or 'none'}"

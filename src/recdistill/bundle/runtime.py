@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float32, Int64
 
 from recdistill.bundle.scoring.base import Best, Scorer
-from recdistill.bundle.scoring.choice import scorer_for
+from recdistill.bundle.scoring.choice import Index, scorer_for
 from recdistill.bundle.session import session
 from recdistill.bundle.table import Table
 from recdistill.data.sequences import Sequences
@@ -27,13 +27,22 @@ class Runtime:
     one thread, between forked processes.
     """
 
-    def __init__(self, model: bytes, table: Table, history: int | None, threads: int = 1) -> None:
+    def __init__(
+        self,
+        model: bytes,
+        table: Table,
+        history: int | None,
+        threads: int = 1,
+        index: Index | None = None,
+    ) -> None:
         """`threads` compute one request; a server that answers many at once does best with one.
 
         Args:
             model: history vectors -> states.
             table: of the items.
             history: how many of the latest items the model looks at; `None` for none.
+            threads: see above.
+            index: to find items by; without one all are looked at.
 
         Raises:
             BundleError: the runtime refuses the model, or it is not one of this format.
@@ -41,7 +50,7 @@ class Runtime:
         """
         self._session = _session(model, threads)
         self._table, self._history = table, history or 0
-        self._scorer: Scorer = scorer_for(table, threads)
+        self._scorer: Scorer = scorer_for(table, threads, index)
         values = table.width * max(self._history, 1)
         self._rows_at_once = int(np.clip(_VALUES_AT_ONCE // values, 1, _ROWS_AT_ONCE))
 

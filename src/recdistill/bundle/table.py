@@ -5,26 +5,21 @@ Forms: float32; float16; int8, where an item's vector is its whole numbers times
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 from jaxtyping import Float32, Int8, Int64, Shaped
 
 from recdistill.bundle.manifest import TABLE, Precision
 from recdistill.bundle.places import Data
+from recdistill.bundle.tensors import KINDS, Layout, read, written
 from recdistill.errors import BundleError
 
 _LARGEST: Final = 127
-_VALUES: Final[Mapping[Precision, tuple[str, str]]] = {
-    "float32": ("F32", "<f4"),
-    "float16": ("F16", "<f2"),
-    "int8": ("I8", "i1"),
-}
-_Layout = dict[str, tuple[str, str, tuple[int, ...]]]
+_VALUES: Final[Mapping[Precision, str]] = {"float32": "F32", "float16": "F16", "int8": "I8"}
 
 
 @dataclass(frozen=True)
@@ -45,7 +40,7 @@ class Table:
     @property
     def precision(self) -> Precision:
         """The form."""
-        return next(form for form, (_, kind) in _VALUES.items() if self.values.dtype == kind)
+        return next(form for form, kind in _VALUES.items() if self.values.dtype == KINDS[kind])
 
     def rows(self, items: Int64[np.ndarray, " chosen"]) -> Float32[np.ndarray, "chosen width"]:
         """The vectors of some items."""
@@ -70,15 +65,15 @@ class Table:
             table = cls(*_whole(vectors))
         else:
             with np.errstate(over="ignore"):
-                table = cls(vectors.astype(_VALUES[precision][1]))
+                table = cls(vectors.astype(KINDS[_VALUES[precision]]))
         return _finite(table)
 
     def written(self) -> bytes:
         """The content of `table.safetensors`."""
-        arrays = {"values": self.values, "scales": self.scales}
-        layout = _layout(self.precision, *self.values.shape)
-        parts = [np.asarray(arrays[name], kind).tobytes() for name, (_, kind, _) in layout.items()]
-        return _header(layout) + b"".join(parts)
+        arrays = {"values": self.values}
+        if self.scales is not None:
+            arrays["scales"] = self.scales
+        return written(arrays, _layout(self.precision, *self.values.shape))
 
     @classmethod
     def read(cls, data: Data, precision: Precision, items: int, width: int) -> Table:
@@ -87,16 +82,7 @@ class Table:
         Raises:
             BundleError: it is to the byte no table of that form and size, or not finite.
         """
-        layout = _layout(precision, items, width)
-        header, arrays = _header(layout), dict[str, np.ndarray]()
-        place = len(header)
-        if data[:place] != header or len(data) != place + sum(map(_size, layout.values())):
-            raise BundleError(
-                "The item table does not fit the catalogue.", "Export the bundle again."
-            )
-        for name, entry in layout.items():
-            array = np.frombuffer(data, entry[1], int(np.prod(entry[2])), place)
-            arrays[name], place = array.reshape(entry[2]), place + _size(entry)
+        arrays = read(data, _layout(precision, items, width), "The item table")
         return _finite(cls(arrays["values"], arrays.get("scales")))
 
 
@@ -118,23 +104,6 @@ def _finite(table: Table) -> Table:
     return table
 
 
-def _layout(precision: Precision, items: int, width: int) -> _Layout:
-    """Tensors in the order of their data: name -> type in the file, type in memory, shape."""
-    named, kind = _VALUES[precision]
-    values: _Layout = {"values": (named, kind, (items, width))}
-    return {"scales": ("F32", "<f4", (items,)), **values} if precision == "int8" else values
-
-
-def _size(entry: tuple[str, str, tuple[int, ...]]) -> int:
-    return int(np.prod(entry[2])) * np.dtype(entry[1]).itemsize
-
-
-def _header(layout: _Layout) -> bytes:
-    """Eight bytes of length and a JSON header, so long that the data are aligned."""
-    described, place = dict[str, Any](), 0
-    for name, entry in layout.items():
-        offsets = [place, place := place + _size(entry)]
-        described[name] = {"dtype": entry[0], "shape": entry[2], "data_offsets": offsets}
-    text = json.dumps(described, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text
+def _layout(precision: Precision, items: int, width: int) -> Layout:
+    values: Layout = {"values": (_VALUES[precision], (items, width))}
+    return {"scales": ("F32", (items,)), **values} if precision == "int8" else values

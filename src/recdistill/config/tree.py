@@ -36,6 +36,8 @@ class BundleConfig(Settings):
     """In what numbers the exported student's weights are kept."""
     checks: int = Field(default=1000, ge=1000)
     """Histories on which PyTorch and ONNX Runtime must agree."""
+    index: bool = Field(default=True, exclude_if=lambda given: given)
+    """Whether a large catalogue may have an index, if one finds nearly all and sooner than a scan of all items."""
     reasons: bool = Field(default=False, exclude_if=lambda given: not given)
     """Whether the teacher's reasons leave with it, where it gave any. They may tell in words what somebody took."""
 

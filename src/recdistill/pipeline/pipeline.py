@@ -339,6 +339,7 @@ class Pipeline:
                 self.dataset,
                 folder,
                 precision=settings.precision,
+                index=settings.index,
                 checks=settings.checks,
                 metrics=measured,
                 reasons=told,

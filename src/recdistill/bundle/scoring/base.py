@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float32, Float64, Int64
 
 from recdistill.data.sequences import Sequences
+from recdistill.errors import BundleError
 
 Vectors = Callable[[Int64[np.ndarray, " chosen"]], Float32[np.ndarray, "chosen width"]]
 """Gives the vectors of items."""
@@ -45,6 +46,16 @@ class Scorer(Protocol):
             allowed: the only items to give, ascending and each once; `None` for all.
         """
         ...
+
+
+def require_finite(states: Float32[np.ndarray, "rows width"]) -> None:
+    """What scorers ask of states.
+
+    Raises:
+        BundleError: one is not finite.
+    """
+    if not np.isfinite(states).all():
+        raise BundleError("The model answered with what is not a finite number.")
 
 
 def scores(

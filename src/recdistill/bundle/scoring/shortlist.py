@@ -16,9 +16,8 @@ from typing import Final, NamedTuple, Protocol
 import numpy as np
 from jaxtyping import Float32, Float64, Int64, Shaped
 
-from recdistill.bundle.scoring.base import Best, Vectors, best, scores
+from recdistill.bundle.scoring.base import Best, Vectors, best, require_finite, scores
 from recdistill.data.sequences import Sequences
-from recdistill.errors import BundleError
 
 DEPTH: Final = 64
 """Items of a group, at most."""
@@ -84,8 +83,7 @@ class ScanScorer:
         Raises:
             BundleError: a state is not finite.
         """
-        if not np.isfinite(states).all():
-            raise BundleError("The model answered with what is not a finite number.")
+        require_finite(states)
         items = np.empty((len(states), k), dtype=np.int64)
         found = np.empty((len(states), k), dtype=np.float32)
         few = allowed is not None and len(allowed) <= _FEW
