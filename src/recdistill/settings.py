@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
 from pydantic import BaseModel, BeforeValidator, ConfigDict
 
 
@@ -9,7 +12,11 @@ class Settings(BaseModel):
     """Configuration as data. Unknown keys are refused; attribute docstrings become the schema's descriptions."""
 
     model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
+        hide_input_in_errors=True,  # of the outermost settings it counts, and somewhere inside may be a secret
     )
 
 
@@ -18,3 +25,25 @@ UNQUOTED = "x-unquoted"
 
 KindInShort = BeforeValidator(lambda given: {"kind": given} if isinstance(given, str) else given)
 """Marks a union of settings whose `kind` alone may stand for one of them with its defaults."""
+
+S = TypeVar("S", bound=BaseModel)
+Path = tuple[str, ...]
+"""The keys, and places in lists, that lead to a part of some settings."""
+
+
+def parts(whole: Any, kind: type[S], path: Path = ()) -> Iterator[tuple[Path, S]]:
+    """The settings of one kind within others, however deep, and what leads to each."""
+    if isinstance(whole, kind):
+        yield path, whole
+    for name, part in _below(whole):
+        yield from parts(part, kind, (*path, name))
+
+
+def _below(whole: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(whole, BaseModel):
+        for name, field in type(whole).model_fields.items():
+            yield field.alias or name, getattr(whole, name)
+    elif isinstance(whole, Mapping):
+        yield from ((str(name), part) for name, part in whole.items())
+    elif isinstance(whole, list | tuple):
+        yield from ((str(place), part) for place, part in enumerate(whole))

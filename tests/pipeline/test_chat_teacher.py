@@ -107,7 +107,7 @@ def test_a_chat_teacher_is_judged_and_asked_about_few_contexts(configured, tmp_p
         assert run(["label", config, *into, *few]) == 0
         assert len(server.seen) == 30
         capsys.readouterr()
-        assert run(["teachers", str(tmp_path / "run"), "--json"]) == 0
+        assert run(["teachers", config, *into, *few, "--json"]) == 0
         judged = len(server.seen) - 30
         assert 0 < judged <= 8
         found = json.loads(capsys.readouterr().out)
@@ -122,3 +122,16 @@ def test_a_chat_teacher_is_judged_and_asked_about_few_contexts(configured, tmp_p
     assert set(found["teachers"]) == {"teacher", "teacher/candidates"}
     assert "latency_p50" not in found["teachers"]["teacher"]["cost"]
     assert "latency_p50" in found["teachers"]["teacher/candidates"]["cost"]
+
+
+def test_what_teachers_of_phases_would_be_asked_is_foretold_too(configured, tmp_path, capsys):
+    with chat_server(knowing) as server:
+        path = configured(server)
+        config = yaml.safe_load((tmp_path / "chat.yaml").read_text())
+        phase = {"teacher": config["teacher"], "objectives": config["recipe"]["objectives"]}
+        popular = {"kind": "recommender", "model": {"kind": "popularity"}}
+        config |= {"teacher": popular, "recipe": {"phases": [phase]}}
+        (tmp_path / "chat.yaml").write_text(yaml.safe_dump(config))
+        assert run(["label", path, "--into", str(tmp_path / "run"), "--dry-run", "--quiet"]) == 0
+        assert not server.seen
+    assert "scripted: nothing was asked" in capsys.readouterr().out

@@ -82,3 +82,14 @@ def test_what_knows_the_test_is_refused_and_other_content_is_another_teacher(sai
     said[1](20)
     assert go(said, "label") == 0
     assert json.loads((said[2] / "run/teacher/teacher.json").read_text())["revision"] != first
+
+
+def test_the_test_is_guarded_from_teachers_of_phases_too(said, capsys):
+    """The recipe's own teacher hears the lists; the run's hears nothing."""
+    config, write, _ = said
+    write(1000)
+    plain = {"kind": "recommender", "model": {"kind": "popularity"}}
+    phase = {"teacher": config["teacher"], "objectives": config["recipe"]["objectives"]}
+    config |= {"teacher": plain, "recipe": {"phases": [phase]}}
+    assert go(said, "distill") == 3
+    assert "held out for test" in capsys.readouterr().err

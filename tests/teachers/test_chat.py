@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import date
 
 import polars as pl
 import pytest
@@ -89,15 +90,19 @@ def test_what_it_cannot_say_and_its_shape_are_known_before(configured):
     assert hollow.base.kind == "item-knn"
 
 
-def test_how_fast_it_is_asked_does_not_make_it_another(tiny_dataset, configured):
+def test_how_fast_it_is_asked_and_where_it_is_kept_does_not_make_it_another(
+    tiny_dataset, configured, tmp_path
+):
     with chat_server(knowing) as server:
         plain = configured(server, blend={})
         faster = {**plain, "endpoint": {**plain["endpoint"], "concurrency": 2, "timeout": 7.0}}
+        moved = {**plain, "ledger": str(tmp_path / "moved.sqlite")}
         other = {**plain, "endpoint": {**plain["endpoint"], "model": "n"}}
         found = [
-            make_teacher(given).fit(tiny_dataset).identity() for given in (plain, faster, other)
+            make_teacher(given).fit(tiny_dataset).identity()
+            for given in (plain, faster, moved, other)
         ]
-    assert found[0] == found[1] != found[2]
+    assert found[0] == found[1] == found[2] != found[3]
     assert found[0].name == "m"
     assert found[0].texts == tiny_dataset.items.text_hash()
 
@@ -122,6 +127,11 @@ def test_its_template_is_read_beside_the_dataset(configured, tmp_path):
         ({"candidates": {"model": {"kind": "sasrek"}}}, "sasrec"),
         ({"endpoint": {"base_url": "localhost:8000", "model": "m"}}, "http://"),
         ({"rational": True}, "rational"),
+        ({"options": {"stream": True}}, "cannot set stream"),
+        ({"options": {"n": 4, "temperature": 1}}, "cannot set n"),
+        ({"options": {"tools": []}}, "cannot set tools"),
+        ({"options": {"max_completion_tokens": "many"}}, "cannot have 'many' tokens"),
+        ({"options": {"stop": date(2024, 1, 1)}}, "what JSON cannot say"),
     ],
 )
 def test_what_is_wrong_is_told_while_the_configuration_is_read(configured, settings, message):

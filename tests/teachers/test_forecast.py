@@ -168,15 +168,15 @@ def test_descriptions_are_foretold_wherever_they_are_read(small, describing, tmp
             {"kind": "ensemble", "members": [reading, vectors, popular]}
         )
         students = TextFeatures(model="x", describing=describing(server, "students"))
-        found = descriptions(ensemble, students, small)
+        found = descriptions((ensemble, students), small)
         again = TextFeatures(model="y", describing=describing(server, "member"))
-        assert descriptions(ensemble, again, small) == found[:2]
+        assert descriptions((ensemble, again), small) == found[:2]
         assert not server.seen
     assert [line.split(":")[0] for line in found] == ["member", "beside users", "students"]
     assert all(f"{texts} calls (0 of" in line for line in found)
-    assert descriptions(teacher_config.validate_python(popular), None, small) == []
     assert (
-        descriptions(teacher_config.validate_python(popular), TextFeatures(model="x"), small) == []
+        descriptions((teacher_config.validate_python(popular), TextFeatures(model="x")), small)
+        == []
     )
 
 
@@ -189,7 +189,7 @@ def test_descriptions_of_the_domain_one_comes_from_are_foretold_too(
         config = teacher_config.validate_python(
             {"kind": "transfer", "source": {"source": str(there)}, "teacher": teacher}
         )
-        found = descriptions(config, None, small)
+        found = descriptions((config, None), small)
         assert not server.seen
     assert len(found) == 2
     assert f"{len(set(small.items.texts()))} calls (0 of" in found[1]

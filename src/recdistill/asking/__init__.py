@@ -8,7 +8,7 @@ from recdistill.asking.costs import BudgetConfig, Cost, Prices, Usage
 from recdistill.asking.endpoint import BatchConfig, EndpointConfig
 from recdistill.asking.ledger import Bill, Ledger
 from recdistill.asking.plan import Plan
-from recdistill.asking.requests import Message, Request
+from recdistill.asking.requests import Message, Request, require_sendable
 
 __all__ = [
     "Answer",
@@ -24,4 +24,5 @@ __all__ = [
     "Prices",
     "Request",
     "Usage",
+    "require_sendable",
 ]

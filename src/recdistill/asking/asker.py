@@ -69,17 +69,19 @@ class Asker:
             the answers, in the order of the requests; None where the budget did not allow the question.
 
         Raises:
-            ConfigError: a request that cannot be sent, or not under this budget; no key in the environment.
+            ConfigError: a request that cannot be sent, or not under this budget; no key in the environment; an endpoint
+                that no configuration of the caller's names would have to be asked.
             EndpointError: the endpoint turns everything away. What was answered is kept.
             StorageError: the ledger cannot be written. Nothing more is sent then.
         """
         questions = self._questions(requests)
         asked = {question.key: question for question in questions}
-        if stale := self.ledger.turned_down_otherwise(asked.values()):
+        if self.endpoint.named and (stale := self.ledger.turned_down_otherwise(asked.values())):
             self.ledger.reopen(stale)
         answers: dict[str, Answer | None] = {**self._keeper.known(asked)}
         missing = [question for key, question in asked.items() if key not in answers]
         if missing:
+            self._require_named(len(missing))
             self.ledger.plan(missing)
             shown = progress or SilentProgress()
             with shown.task("asking", len(asked), "answers", done=len(answers)) as task:
@@ -114,6 +116,18 @@ class Asker:
     def bill(self) -> Bill:
         """What this account has spent."""
         return bill(self.ledger, self.account)
+
+    def _require_named(self, questions: int) -> None:
+        endpoint = self.endpoint
+        if not endpoint.named:
+            key = f", with the key in {endpoint.api_key_env}" if endpoint.api_key_env else ""
+            raise ConfigError(
+                f"{questions:,} questions would go to {endpoint.model} at {endpoint.base_url}{key}: so says a folder "
+                "that was read, and no configuration of yours names it.",
+                "What a folder says may be somebody else's. If you trust it, name it yourself: give the configuration "
+                "file in place of the run folder, or --set ….endpoint.base_url=… (and api_key_env); in Python, "
+                "`load_teacher(folder, dataset, trusting=config)`.",
+            )
 
     def _questions(self, requests: Sequence[Request]) -> list[Question]:
         questions = [Question(request, self.endpoint) for request in requests]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from urllib.parse import SplitResult, urlsplit
 
-from pydantic import ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import Field, PositiveFloat, PositiveInt, PrivateAttr, field_validator
 
 from recdistill.asking.costs import Prices
 from recdistill.asking.variables import require_name
@@ -28,8 +28,6 @@ class BatchConfig(Settings):
 
 class EndpointConfig(Settings):
     """A chat endpoint. `base_url` (or `known_as`) and `model` decide what an answer is; the rest, how it is got."""
-
-    model_config = ConfigDict(hide_input_in_errors=True)
 
     base_url: str = Field(json_schema_extra={UNQUOTED: True})
     """What comes before `/chat/completions`, such as `https://api.openai.com/v1` or `http://localhost:8000/v1`."""
@@ -63,6 +61,18 @@ class EndpointConfig(Settings):
     batch: BatchConfig | None = None
     """Ask in batches rather than one by one."""
 
+    _owned: bool = PrivateAttr(default=True)
+
+    @property
+    def named(self) -> bool:
+        """Whether a configuration of the caller's names it. One that only a folder names, which somebody else may have
+        made, is asked nothing and sent no key: what the ledger knows is all that it says."""
+        return self._owned
+
+    def disown(self) -> None:
+        """Nobody but a folder names it."""
+        self._owned = False
+
     @field_validator("base_url")
     @classmethod
     def _bare(cls, given: str) -> str:
@@ -92,12 +102,12 @@ class EndpointConfig(Settings):
         return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
 
     def key(self) -> str | None:
-        """The secret, from the environment.
+        """The secret, from the environment; None where none is needed, or the caller does not name the endpoint.
 
         Raises:
             ConfigError: the variable is not set, or holds what cannot be sent.
         """
-        if self.api_key_env is None:
+        if self.api_key_env is None or not self.named:
             return None
         found = os.environ.get(self.api_key_env, "").strip()
         if not found:

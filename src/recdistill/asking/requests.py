@@ -74,7 +74,7 @@ class Question:
         Raises:
             ConfigError: an option that no request may have, or something that JSON cannot say.
         """
-        options = dict(self.request.options)
+        options = self.request.options
         require_sendable(options)
         turns = [{"role": turn.role, "content": turn.content} for turn in self.request.messages]
         return canonical({"model": self.endpoint.model, "messages": turns, **options})
@@ -91,9 +91,7 @@ class Question:
         Raises:
             ConfigError: it says something else than a number of tokens.
         """
-        given = (self.request.options.get(name) for name in REPLY_BOUNDS)
-        # Which of two bounds an endpoint keeps to is its own affair.
-        return max((_bound(one) for one in given if one is not None), default=None)
+        return _longest_reply(self.request.options)
 
     @property
     def worst(self) -> Cost:
@@ -111,10 +109,11 @@ class Question:
 
 
 def require_sendable(options: Mapping[str, JSON]) -> None:
-    """Refuse options that no request may have.
+    """Refuse options that no request may have; also while a configuration is read that holds them.
 
     Raises:
-        ConfigError: they say what the body says by itself, or let a model act.
+        ConfigError: they say what the body says by itself, let a model act, bound an answer by something else than a
+            number of tokens, or hold what JSON cannot say.
     """
     if taken := sorted(options.keys() & {*OURS}):
         raise ConfigError(
@@ -126,6 +125,14 @@ def require_sendable(options: Mapping[str, JSON]) -> None:
             f"A request cannot set {', '.join(acting)}.",
             "A teacher answers and does nothing else: texts of items could talk a model with tools into using them.",
         )
+    _longest_reply(options)
+    canonical(options)
+
+
+def _longest_reply(options: Mapping[str, JSON]) -> int | None:
+    given = (options.get(name) for name in REPLY_BOUNDS)
+    # Which of two bounds an endpoint keeps to is its own affair.
+    return max((_bound(one) for one in given if one is not None), default=None)
 
 
 def _bound(given: JSON) -> int:

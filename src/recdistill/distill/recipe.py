@@ -20,6 +20,7 @@ from recdistill.distill.phases import Assistant, Phase, Terms, Tutor, check_term
 from recdistill.errors import ConfigError, nearest
 from recdistill.settings import Settings
 from recdistill.signals.kinds import SignalKind
+from recdistill.teachers.ensemble import TeacherConfig
 
 
 class Recipe(Terms):
@@ -118,6 +119,14 @@ class Recipe(Terms):
         teachers = (phase.teacher for phase in self.course)
         assistants = (one for one in teachers if isinstance(one, Assistant))
         return (*self.taught, *assistants, *self.tutors)
+
+    @property
+    def engaged(self) -> tuple[TeacherConfig, ...]:
+        """The teachers of phases' own, which are fitted and asked before them."""
+        teachers = (phase.teacher for phase in self.course)
+        return tuple(
+            one for one in teachers if not isinstance(one, str) and not isinstance(one, Assistant)
+        )
 
     @property
     def needs(self) -> frozenset[str]:

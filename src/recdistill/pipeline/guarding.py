@@ -7,18 +7,14 @@ from dataclasses import replace
 from recdistill.data.dataset import Dataset
 from recdistill.data.hearsay.leaks import Guard
 from recdistill.data.holdout import open_test
-from recdistill.teachers import EnsembleConfig, FileConfig, FileVectorsConfig, TeacherConfig
+from recdistill.settings import Settings, parts
+from recdistill.teachers import FileConfig, FileVectorsConfig
 from recdistill.training.options import RunOptions
 
 
-def guarded(config: TeacherConfig, dataset: Dataset, run: RunOptions) -> RunOptions:
-    """The circumstances of fitting a teacher, with a guard where it hears what was said of users elsewhere."""
-    if not _hears(config):
+def guarded(config: Settings, dataset: Dataset, run: RunOptions) -> RunOptions:
+    """The circumstances of fitting what is configured so (a teacher, or students by a recipe with teachers of its own),
+    with a guard where somebody in it hears what was said of users elsewhere."""
+    if not any(True for kind in (FileConfig, FileVectorsConfig) for _ in parts(config, kind)):
         return run
     return replace(run, guard=Guard(open_test(dataset.folder), "test", dataset))
-
-
-def _hears(config: TeacherConfig) -> bool:
-    if isinstance(config, EnsembleConfig):
-        return any(map(_hears, config.members))
-    return isinstance(config, FileConfig | FileVectorsConfig)

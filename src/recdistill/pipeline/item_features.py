@@ -17,6 +17,7 @@ from recdistill.models.item_encoders import fill, item_encoder
 from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.models.students import StudentConfig
 from recdistill.pipeline.stages import Stage
+from recdistill.teachers.base import decisive
 from recdistill.teachers.features import ItemSource
 from recdistill.teachers.reading_on import as_before
 from recdistill.training.options import RunOptions
@@ -42,7 +43,7 @@ def made(pipeline: Pipeline) -> Path | None:
     dataset = pipeline.dataset
     key = stage_key(
         dataset.fingerprint,
-        source.model_dump(mode="json"),
+        decisive(source),
         student.items.model_dump(mode="json"),
         *source.besides,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from recdistill.config.found import only_told
 from recdistill.config.located import LocatedYaml
 from recdistill.config.refusals import refusal
 from recdistill.data.cases import Cases
@@ -120,20 +121,24 @@ def _named(others: Sequence[Path]) -> dict[str, Path]:
 
 
 def further(path: Path) -> TeacherConfig:
-    """The teacher of a configuration file, or of a run folder; nothing else of it is read.
+    """The teacher of a configuration file, or of a run folder (which is told, not trusted); nothing else of it is read.
 
     Raises:
-        ConfigError: it has none, or a wrong one.
+        ConfigError: it has none, or a wrong one, or a folder lets code run that comes with a model.
     """
     from pydantic import ValidationError
 
-    source = LocatedYaml.read(RunFolder(path).config_file if path.is_dir() else path)
+    file = RunFolder(path).config_file if path.is_dir() else path
+    source = LocatedYaml.read(file)
     if "teacher" not in source.data:
         raise ConfigError(f"{path} has no `teacher:` section.", "Give a configuration of a run.")
     try:
-        return _Further.model_validate({"teacher": source.data["teacher"]}).teacher
+        found = _Further.model_validate({"teacher": source.data["teacher"]})
     except ValidationError as error:
         raise refusal(error, _Further, source) from None
+    if path.is_dir():
+        only_told(found, file)
+    return found.teacher
 
 
 def _own(pipeline: Pipeline) -> dict[str, Candidate]:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recdistill import __version__
-from recdistill.config.located import LocatedYaml
-from recdistill.config.tree import RunConfig, load_config, parse_config, to_yaml
+from recdistill.config.found import load_found
+from recdistill.config.tree import RunConfig, load_config, to_yaml
 from recdistill.data.dataset import Dataset
 from recdistill.data.preparation import input_identity, prepare
 from recdistill.data.reading import read_dataset
@@ -123,17 +123,19 @@ class Pipeline:
         return teacher_key(self.dataset, self.config.teacher, origin)
 
     def forecast(self) -> list[str]:
-        """What asking the teacher would cost, in lines; empty where nobody is asked. Nothing is trained for it."""
+        """What asking the teacher, and those of phases, would cost, in lines; empty where nobody is asked. Nothing is
+        trained for it."""
         from recdistill.teachers import load_teacher
         from recdistill.teachers.descriptions import descriptions
         from recdistill.teachers.forecast import forecasts
 
         made = self._runner.made(self._teacher_key)
-        settings, dataset = self.config.teacher, self.dataset
+        settings, dataset, engaged = self.config.teacher, self.dataset, self.config.recipe.engaged
         fitted = load_teacher(made, dataset, trusting=settings) if made else None
         found = forecasts(settings, dataset, fitted, self.config.select.budget)
+        found += [one.unjudged for who in engaged for one in forecasts(who, dataset)]
         told = [line for one in found for line in one.lines]
-        return [*told, *descriptions(settings, self.config.features, dataset)]
+        return [*told, *descriptions((settings, *engaged, self.config.features), dataset)]
 
     @cached_property
     def said_before(self) -> Former | None:
@@ -231,7 +233,7 @@ class Pipeline:
         key = stage_key(
             self.dataset.fingerprint,
             self.config.student.model_dump(mode="json"),
-            arm.recipe.model_dump(mode="json", by_alias=True),
+            arm.recipe.model_dump(mode="json", by_alias=True, context={"decides": True}),
             arm.paced(self.config.training).model_dump(mode="json"),
             arm.epochs(self.config.training.epochs),
             seed,
@@ -242,6 +244,8 @@ class Pipeline:
         name = f"{arm.folder}/seed-{seed}"
 
         def make(folder: Path) -> None:
+            from recdistill.pipeline.guarding import guarded
+
             if made := self._runner.made(key):
                 arms.copy(made, folder)
                 return
@@ -251,7 +255,11 @@ class Pipeline:
                 signals,
                 arm,
                 folder,
-                self.options(f"{arm.title}, seed {seed}", folder, seed),
+                guarded(
+                    arm.recipe,
+                    self.dataset,
+                    self.options(f"{arm.title}, seed {seed}", folder, seed),
+                ),
                 self.teacher.recommender if arm.recipe.asks else None,
                 self.features,
                 start and start.model,
@@ -371,7 +379,7 @@ def open_pipeline(
     threads: int | None = None,
     quiet: bool = False,
 ) -> Pipeline:
-    """The pipeline of a configuration file, or of a run folder made from one.
+    """The pipeline of a configuration file, or of a run folder made from one: what that says is told, not trusted.
 
     Raises:
         ConfigError: the configuration is wrong, or `target` is neither.
@@ -395,8 +403,7 @@ def _resolve(target: Path, assignments: list[str]) -> tuple[RunConfig, Path]:
             f"{target} is no run folder: it has no config.yaml.",
             "Give a configuration file, or the folder of an earlier `recdistill run`.",
         )
-    source = LocatedYaml.read(folder.config_file)
-    return parse_config(source.override(assignments)), target
+    return load_found(folder.config_file, assignments), target
 
 
 def stage_key(*parts: Any) -> str:

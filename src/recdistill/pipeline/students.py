@@ -14,7 +14,6 @@ from recdistill.data.dataset import Dataset
 from recdistill.distill import distill
 from recdistill.distill.course import MODEL, OWN_SIGNALS, TUTORS
 from recdistill.distill.initialise import TeacherInit
-from recdistill.distill.phases import Assistant
 from recdistill.distill.recipe import Recipe
 from recdistill.files import content_hash, file_sha256, read_json, write_json
 from recdistill.models.item_encoders import IdItems
@@ -22,7 +21,6 @@ from recdistill.models.outcomes import bases
 from recdistill.models.recommender import Recommender, SequenceModel
 from recdistill.models.registry import model_class
 from recdistill.pipeline import item_features
-from recdistill.settings import Settings
 from recdistill.training.log import TrainingLog
 from recdistill.training.options import RunOptions, TrainingConfig
 
@@ -170,10 +168,7 @@ def besides(recipe: Recipe, features: Path | None) -> list[str]:
     """Hashes of what decides a student and lies outside of the dataset: what its items are made from, and what
     teachers of phases read."""
     made = [item_features.identity(features)] if features else []
-    for who in (phase.teacher for phase in recipe.course):
-        if isinstance(who, Settings) and not isinstance(who, Assistant):
-            made += teachers.besides(who)
-    return made
+    return [*made, *(found for who in recipe.engaged for found in teachers.besides(who))]
 
 
 def _begun(

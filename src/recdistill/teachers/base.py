@@ -24,7 +24,7 @@ from recdistill.signals.kinds import SignalKind
 from recdistill.signals.manifest import TeacherIdentity
 from recdistill.signals.shards import Columns
 from recdistill.teachers import speech
-from recdistill.teachers.judging import TellsWhy
+from recdistill.teachers.silence import SilentAtTimes
 from recdistill.teachers.sparing import judges
 from recdistill.training.options import RunOptions
 
@@ -115,7 +115,7 @@ class RecommenderBacked(ABC):
         told = [
             model.judge.silent
             for model in judges(self.recommender)
-            if isinstance(model.judge, TellsWhy)
+            if isinstance(model.judge, SilentAtTimes)
         ]
         return {kind: sum(told, Counter()) for kind in speech.LISTS}
 

@@ -6,12 +6,10 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import compress
-from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from recdistill.asking import BudgetConfig
 from recdistill.data.contexts import Contexts
 from recdistill.data.dataset import Dataset
 from recdistill.errors import DataError
@@ -21,7 +19,7 @@ from recdistill.signals.kinds import SignalKind, UserVectors
 from recdistill.signals.shards import Columns
 from recdistill.teachers.candidates import RerankingConfig, RerankingTeacher
 from recdistill.teachers.encoder import TextEncoder
-from recdistill.teachers.endpoints import AnyEndpoint, account
+from recdistill.teachers.endpoints import AskingConfig, account
 from recdistill.teachers.judging import Judge
 from recdistill.teachers.listwise import ChatJudge, Endpoint, ListwiseConfig
 from recdistill.teachers.prompts import Template
@@ -33,18 +31,10 @@ from recdistill.training.options import RunOptions
 _VECTORS = "user-vectors"
 
 
-class ChatConfig(RerankingConfig, ListwiseConfig):
-    """Which chat model is asked, what it may cost, and what it is shown."""
+class ChatConfig(AskingConfig, RerankingConfig, ListwiseConfig):
+    """Which chat model is asked, what it may cost, and what it is shown; beyond its budget, its base speaks alone."""
 
     kind: Literal["chat"] = "chat"
-    endpoint: AnyEndpoint
-    """Where it is, its prices and limits."""
-    budget: BudgetConfig = BudgetConfig()
-    """What a teacher of this configuration may spend on this catalogue, in all runs together; beyond it, its base
-    speaks alone."""
-    ledger: Path | None = Field(default=None, exclude_if=lambda given: given is None)
-    """The file of answers, so that none is paid twice; by default one in the user's cache that all runs share."""
-
     words: WordsConfig | None = Field(default=None, exclude_if=lambda given: given is None)
     """What it says in words becomes `user-vectors`; it has none when not given."""
 

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from pydantic import Field, PositiveInt, field_validator
+from pydantic import PositiveInt, field_validator
 
-from recdistill.asking import Answer, Asker, BudgetConfig, Ledger, Message, Plan, Request
+from recdistill.asking import Answer, Asker, Ledger, Message, Plan, Request
 from recdistill.data.dataset import Dataset
 from recdistill.progress import Progress
-from recdistill.settings import Settings
-from recdistill.teachers.endpoints import AnyEndpoint, account
+from recdistill.teachers.endpoints import AskingConfig, account
 from recdistill.teachers.prompts import FenceConfig, Prompt, Template, checked
 from recdistill.teachers.unanswered import Unanswered
 
@@ -30,17 +28,10 @@ class Described:
     missing: int
 
 
-class DescribingConfig(Settings):
+class DescribingConfig(AskingConfig):
     """Which chat model describes the items, from what it knows of the world (KAR: Xi et al. 2023). Each different text
-    is asked about once, and paid for once."""
+    is asked about once, and paid for once; items beyond the budget keep their own text alone."""
 
-    endpoint: AnyEndpoint
-    """Where it is, its prices and limits."""
-    budget: BudgetConfig = BudgetConfig()
-    """What may be spent on this catalogue with these settings, in all runs together; items beyond it keep their own
-    text alone."""
-    ledger: Path | None = Field(default=None, exclude_if=lambda given: given is None)
-    """The file of answers; by default one in the user's cache that all runs share."""
     template: str = "describe"
     """The prompt: `describe`, or a file of your own (Jinja; blocks `system` and `user`)."""
     fence: FenceConfig = FenceConfig()

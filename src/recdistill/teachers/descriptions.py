@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from recdistill.data.dataset import Dataset
 from recdistill.data.preparation import load_dataset
@@ -16,11 +16,11 @@ from recdistill.training.options import RunOptions
 
 
 def descriptions(
-    teacher: TeacherConfig, features: StudentFeatures | None, dataset: Dataset
+    readers: Iterable[TeacherConfig | StudentFeatures | None], dataset: Dataset
 ) -> list[str]:
-    """A line for each chat model that would describe items, of which a text encoder reads then."""
+    """A line for each chat model that would describe items, of which a text encoder among the `readers` reads then."""
     told: dict[str, None] = {}
-    for source, catalogue in (*_readers(teacher, dataset), *_readers(features, dataset)):
+    for source, catalogue in (one for reader in readers for one in _readers(reader, dataset)):
         if source.describing is not None:
             told[_line(source.describing, source, catalogue)] = None
     return list(told)

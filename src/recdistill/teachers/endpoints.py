@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
-from pydantic import SerializationInfo, SerializerFunctionWrapHandler, WrapSerializer
+from pydantic import (
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    WrapSerializer,
+    model_serializer,
+)
 
-from recdistill.asking import EndpointConfig
+from recdistill.asking import BudgetConfig, EndpointConfig
 from recdistill.data.dataset import Dataset
 from recdistill.files import content_hash
 from recdistill.settings import Settings
 
-_MEANS = {"budget", "ledger"}
+_MEANS = {"budget"}
 _DECIDES = ("base_url", "known_as", "model")
 
 
@@ -22,9 +29,12 @@ def _what_decides(
     endpoint: EndpointConfig, plain: SerializerFunctionWrapHandler, info: SerializationInfo
 ) -> Any:
     written = plain(endpoint)
-    if not isinstance(info.context, Mapping) or not info.context.get("decides"):
-        return written
-    return {name: written[name] for name in _DECIDES}
+    return {name: written[name] for name in _DECIDES} if _decides(info) else written
+
+
+def _decides(info: SerializationInfo) -> bool:
+    """Whether what is written is only what decides an answer."""
+    return isinstance(info.context, Mapping) and bool(info.context.get("decides"))
 
 
 AnyEndpoint = Annotated[EndpointConfig, WrapSerializer(_what_decides)]
@@ -32,7 +42,29 @@ AnyEndpoint = Annotated[EndpointConfig, WrapSerializer(_what_decides)]
 is the same."""
 
 
-def account(config: Settings, dataset: Dataset) -> str:
+class AskingConfig(Settings):
+    """Who is asked, what that may cost, and where answers are kept."""
+
+    endpoint: AnyEndpoint
+    """Where it is, its prices and limits."""
+    budget: BudgetConfig = BudgetConfig()
+    """What may be spent by these settings on this catalogue, in all runs together; beyond it nothing is asked."""
+    ledger: Path | None = Field(default=None, exclude_if=lambda given: given is None)
+    """The file of answers, so that none is paid twice; by default one in the user's cache that all runs share."""
+
+    @model_serializer(mode="wrap")
+    def _what_decides(
+        self, plain: SerializerFunctionWrapHandler, info: SerializationInfo
+    ) -> dict[str, Any]:
+        """Where answers are kept decides none. The budget does: it says which questions stay unasked, so that more of
+        it is another teacher, which asks these and pays for no other."""
+        written = plain(self)
+        if _decides(info):
+            written.pop("ledger", None)
+        return written
+
+
+def account(config: AskingConfig, dataset: Dataset) -> str:
     """Whose spending a budget bounds: whoever has this configuration, on this catalogue, in whatever run.
 
     A catalogue is its name and the ids of its items: an edited title begins no fresh budget, another catalogue does,

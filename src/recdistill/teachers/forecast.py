@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -42,6 +42,11 @@ class Forecast:
     labelling: Plan
     evaluating: int
     profiling: Plan | None = None
+
+    @property
+    def unjudged(self) -> Forecast:
+        """The same of a judge whose word is heard and not compared."""
+        return replace(self, evaluating=0)
 
     @property
     def lines(self) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -58,16 +57,6 @@ class Judge(Protocol):
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote."""
-        ...
-
-
-@runtime_checkable
-class TellsWhy(Protocol):
-    """A judge that counts about how many histories it said nothing."""
-
-    @property
-    def silent(self) -> Counter[str]:
-        """Since it was made, by reason."""
         ...
 
 

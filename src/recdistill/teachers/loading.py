@@ -8,12 +8,20 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from recdistill.asking import EndpointConfig
 from recdistill.data.dataset import Dataset
 from recdistill.errors import CheckpointError
 from recdistill.files import read_json
+from recdistill.settings import parts
 from recdistill.teachers.adapting.pupil import ADAPTATION, WEIGHTS
 from recdistill.teachers.adapting.settings import Lora
-from recdistill.teachers.base import MODEL, RECORD, RecommenderBacked, weights_hash
+from recdistill.teachers.base import (
+    MODEL,
+    RECORD,
+    RecommenderBacked,
+    decisive,
+    weights_hash,
+)
 from recdistill.teachers.causal_lm import CausalLMConfig
 from recdistill.teachers.chat import ChatConfig
 from recdistill.teachers.decoding.trust import trusting as with_trust
@@ -50,7 +58,7 @@ def load_teacher(
     folder = Path(folder)
     try:
         record = read_json(folder / RECORD)
-        teacher = make_teacher(record["config"])
+        teacher = make_teacher(_owned(teacher_config.validate_python(record["config"]), trusting))
         with with_trust(_trusted(trusting, folder)):
             teacher.restore(folder / MODEL, record)
     except (OSError, ValueError, KeyError) as error:
@@ -77,6 +85,16 @@ def load_teacher(
         if isinstance(model.judge, ChatJudge):
             _introduce(model.judge, trusting, dataset)
     return teacher
+
+
+def _owned(found: TeacherConfig, own: TeacherConfig | None) -> TeacherConfig:
+    """The caller's `own` configuration, where it decides the same as the one that was `found`; else that one, which
+    names nobody who would be asked."""
+    if own is not None and decisive(own) == decisive(found):
+        return own
+    for _, endpoint in parts(found, EndpointConfig):
+        endpoint.disown()
+    return found
 
 
 def _introduce(judge: ChatJudge, config: TeacherConfig | None, dataset: Dataset) -> None:

@@ -1,4 +1,4 @@
-"""About how many contexts a teacher had nothing of its own to say, and why."""
+"""About how many contexts a teacher, or the judge through whom it speaks, had nothing of its own to say, and why."""
 
 from __future__ import annotations
 
@@ -13,6 +13,16 @@ class TellsSilence(Protocol):
 
     def silences(self) -> Mapping[str, Counter[str]]:
         """So far: of each kind of signal, by its name, contexts by the reason of silence."""
+        ...
+
+
+@runtime_checkable
+class SilentAtTimes(Protocol):
+    """A judge that counts about how many histories it said nothing."""
+
+    @property
+    def silent(self) -> Counter[str]:
+        """Since it was made, by reason."""
         ...
 
 

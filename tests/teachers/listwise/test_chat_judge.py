@@ -367,6 +367,8 @@ def test_it_counts_the_items_that_it_named(judge):
         one = judge(server)
         assert one.account().named is None
         one.judge(HISTORIES, CANDIDATES)
+        one.verdicts(HISTORIES, CANDIDATES)  # read once more, for its words
+        one.in_orders(HISTORIES, CANDIDATES)  # and to see whether places are preferred
         account = one.account()
     assert (account.named, account.in_catalogue, account.calls) == (18, 12, 6)
     assert account.grounded == pytest.approx(2 / 3)

@@ -78,6 +78,12 @@ def test_what_it_names_is_counted_though_nobody_showed_it(text, named, shown):
     assert (found.reply is None) == (shown == 0)
 
 
+def test_half_a_character_in_a_rationale_is_marked():
+    """The answer is JSON within JSON, and may spell one that the endpoint's JSON did not."""
+    said = r'{"ranking": ["B"], "rationale": "fun \ud83d!"}'
+    assert read(said, LABELS).rationale == "fun \ufffd!"
+
+
 def test_a_rationale_is_kept_where_it_is_words():
     assert (
         read('{"ranking": ["A"], "rationale": " It  is\\ngood. "}', LABELS).rationale

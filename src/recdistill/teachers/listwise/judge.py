@@ -16,7 +16,6 @@ from recdistill.asking import Answer, Asker, BudgetConfig, EndpointConfig, Ledge
 from recdistill.asking.ledger import bill
 from recdistill.data.reasons import Place, Reasons, context_keys
 from recdistill.data.sequences import Sequences
-from recdistill.errors import ConfigError
 from recdistill.files import content_hash, read_json, write_json
 from recdistill.progress import Progress
 from recdistill.teachers.accounts import Account
@@ -25,7 +24,7 @@ from recdistill.teachers.listwise.certainty import certainty
 from recdistill.teachers.listwise.orderings import orderings
 from recdistill.teachers.listwise.questions import Form, ListwiseConfig, kept, probe
 from recdistill.teachers.listwise.reading import Understood, understood
-from recdistill.teachers.listwise.tally import Lost, Tally, lost
+from recdistill.teachers.listwise.tally import Heard, Tally, lost
 from recdistill.teachers.listwise.verdict import Ballot, Verdict, ranks, verdict
 from recdistill.teachers.prompts import Prompt, Template, labels, shown
 from recdistill.teachers.unanswered import Unanswered
@@ -44,15 +43,12 @@ class Endpoint:
         budget: what may be spent on this judge, in all.
         ledger: where answers are kept; by default in the user's cache folder.
         account: whose spending the budget bounds; by default that of judges of this very identity.
-        named: whether the caller's own configuration names it. Where only the folder does from which a judge was read,
-            nobody is asked, no key is sent, and what the ledger knows is all there is.
     """
 
     where: EndpointConfig
     budget: BudgetConfig
     ledger: Path | None = None
     account: str | None = None
-    named: bool = True
 
 
 class ChatJudge:
@@ -94,8 +90,8 @@ class ChatJudge:
         heard = self._heard(histories, candidates)
         return [self._verdict(row, candidates.shape[1]) for row in heard]
 
-    def _verdict(self, heard: Sequence[Ballot | Lost], count: int) -> Verdict:
-        said = [one for one in heard if isinstance(one, Ballot)]
+    def _verdict(self, heard: Sequence[Heard], count: int) -> Verdict:
+        said = [one.said for one in heard if isinstance(one.said, Ballot)]
         return verdict(said, self.config.orderings, count)
 
     @property
@@ -112,9 +108,8 @@ class ChatJudge:
         nothing = np.full(candidates.shape[1], np.nan)
         found: list[tuple[Float64[np.ndarray, "rows c"], Float64[np.ndarray, "rows c"]]] = []
         for order in range(self.config.orderings if heard else 0):
-            said = [
-                one if isinstance(one, Ballot) else None for one in (row[order] for row in heard)
-            ]
+            answers = (row[order].said for row in heard)
+            said = [one if isinstance(one, Ballot) else None for one in answers]
             judged = np.stack([-one.ranks if one else nothing for one in said])
             places = np.stack([one.shown.astype(float) if one else nothing for one in said])
             found.append((judged, places))
@@ -153,14 +148,14 @@ class ChatJudge:
 
     def _heard(
         self, histories: Sequences, candidates: Int64[np.ndarray, "rows c"]
-    ) -> list[list[Ballot | Lost]]:
-        """Of each row, the answer to each order, or why it is of no use."""
+    ) -> list[list[Heard]]:
+        """Of each row, the answer to each order."""
         given = self._given(histories, candidates)
         asked = [(row, order) for row, orders in enumerate(given) for order in orders]
-        heard: list[list[Ballot | Lost]] = [[] for _ in given]
+        heard: list[list[Heard]] = [[] for _ in given]
         answers = self.answers(self._requests(histories, given))
         for (row, order), answer in zip(asked, answers, strict=True):
-            heard[row].append(self._ballot(answer, order, candidates[row]))
+            heard[row].append(self._read(answer, order, candidates[row]))
         return heard
 
     def plan(self, histories: Sequences, candidates: Int64[np.ndarray, "rows c"]) -> Plan:
@@ -206,7 +201,7 @@ class ChatJudge:
         """Answers to any questions, at this judge's expense; so many at a time that memory holds them.
 
         Raises:
-            ConfigError: it would ask an endpoint that nobody but the folder it was read from names.
+            ConfigError: it would have to ask an endpoint that no configuration of the caller's names.
             UnansweredError: behind the last answer, where some are missing for reasons that may pass.
         """
         missing = Unanswered(self.endpoint.where)
@@ -220,22 +215,9 @@ class ChatJudge:
         self, asker: Asker, requests: Sequence[Request], missing: Unanswered
     ) -> Iterator[Answer | None]:
         """One part of the answers, which goes before the next is asked for."""
-        found = self._found(asker, requests)
+        found = asker.ask(requests, self.progress)
         missing.note(found)
         yield from found
-
-    def _found(self, asker: Asker, requests: Sequence[Request]) -> list[Answer | None]:
-        where = self.endpoint.where
-        if self.endpoint.named:
-            return asker.ask(requests, self.progress)
-        found = asker.known(requests)
-        if None in found:
-            raise ConfigError(
-                f"A teacher that was read from a folder would ask {where.model} at {where.identity}, which no "
-                "configuration of yours names.",
-                "If you trust it, hand on one that does: `load_teacher(folder, dataset, trusting=config)`.",
-            )
-        return found
 
     @property
     def _at_once(self) -> int:
@@ -251,34 +233,24 @@ class ChatJudge:
         """Whose spending the budget bounds."""
         return self.endpoint.account or self.identity()
 
-    def _ballot(
+    def _read(
         self,
         answer: Answer | None,
         order: Int64[np.ndarray, " c"],
         candidates: Int64[np.ndarray, " c"],
-    ) -> Ballot | Lost:
-        """An answer by candidate, or why it says nothing of them."""
+    ) -> Heard:
+        """An answer to one order, by candidate."""
+        if answer is None or answer.text is None:
+            return Heard(lost(answer), Understood(None))
         names = labels(len(order))
-        found = self._understood(answer, names, order)
-        self.tally.read(found)
-        reply = found.reply
-        if reply is None or answer is None:
-            return lost(answer)
+        found = understood(answer.text, names, self.prompt.lines(order.tolist()))
+        if (reply := found.reply) is None:
+            return Heard(lost(answer), found)
         column = {item: place for place, item in enumerate(order.tolist())}
         places = np.array([column[item] for item in candidates.tolist()], dtype=np.int64)
-        return Ballot(
-            ranks(reply.ranking, len(order))[places],
-            places,
-            certainty(answer.logprobs, names, names[reply.ranking[0]]),
-            reply.rationale,
-        )
-
-    def _understood(
-        self, answer: Answer | None, names: Sequence[str], order: Int64[np.ndarray, " c"]
-    ) -> Understood:
-        if answer is None or answer.text is None:
-            return Understood(None)
-        return understood(answer.text, names, self.prompt.lines(order.tolist()))
+        sure = certainty(answer.logprobs, names, names[reply.ranking[0]])
+        ballot = Ballot(ranks(reply.ranking, len(order))[places], places, sure, reply.rationale)
+        return Heard(ballot, found)
 
     def account(self) -> Account:
         """What its answers cost so far, whichever run asked; and what those that were read here named."""
@@ -317,12 +289,13 @@ class ChatJudge:
         """Read it back; the user's own template file may be gone by now. It asks nobody before it is given an endpoint
         that its caller names (`load_teacher` does)."""
         record = read_json(folder / _FILE)
+        where = EndpointConfig.model_validate(record["endpoint"])
+        where.disown()
         endpoint = Endpoint(
-            EndpointConfig.model_validate(record["endpoint"]),
+            where,
             BudgetConfig.model_validate(record["budget"]),
             record["ledger"] and Path(record["ledger"]),
             record["account"],
-            named=False,
         )
         template = Template(**record["template"])
         config = ListwiseConfig.model_validate({**record["config"], "template": "rerank"})

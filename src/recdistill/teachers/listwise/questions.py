@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from pydantic import Field, PositiveInt, field_validator
 
-from recdistill.asking import Answer, Message, Request
+from recdistill.asking import Answer, Message, Request, require_sendable
+from recdistill.errors import ConfigError
+from recdistill.files import parse_json
 from recdistill.settings import Settings
 from recdistill.teachers.prompts import FenceConfig, Rendered, checked
 
@@ -47,6 +48,15 @@ class ListwiseConfig(Settings):
     def _can_be_filled(cls, name: str) -> str:
         return checked(name, rationale=False)
 
+    @field_validator("options")
+    @classmethod
+    def _can_be_sent(cls, options: dict[str, Any]) -> dict[str, Any]:
+        try:
+            require_sendable(options)
+        except ConfigError as error:
+            raise ValueError(f"{error.message} {error.hint}") from error
+        return options
+
     def request(self, prompt: Rendered, labels: Sequence[str], form: Form) -> Request:
         """The request that puts `prompt` to a model."""
         turns = [Message("system", prompt.system)] if prompt.system else []
@@ -75,8 +85,8 @@ def probe() -> Request:
 def kept(answer: Answer) -> bool:
     """Whether what an endpoint answered to `probe` is what the schema asks for."""
     try:
-        found = json.loads(answer.text or "")
-    except (ValueError, RecursionError):
+        found = parse_json(answer.text or "")
+    except ValueError:
         return False
     return isinstance(found, dict) and found.get("ranking") == ["A"]
 

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from recdistill.texts import whole
+
 _LONGEST = 20_000
 """Characters of an answer that are read."""
 _RATIONALE = 500
@@ -140,7 +142,10 @@ def _json_in(text: str) -> Iterator[Any]:
             return
         try:
             value, place = decoder.raw_decode(text, match.start())
-        except (ValueError, RecursionError):
+        except (
+            ValueError,
+            RecursionError,
+        ):  # not `parse_json`, which would have to know where it ends
             place = match.end()
             continue
         yield value
@@ -169,7 +174,7 @@ def _rationale(value: Any) -> str | None:
     said = value.get("rationale") if isinstance(value, dict) else None
     if not isinstance(said, str):
         return None
-    return " ".join(said.split())[:_RATIONALE] or None
+    return " ".join(whole(said).split())[:_RATIONALE] or None
 
 
 def _cut(text: str) -> list[str]:

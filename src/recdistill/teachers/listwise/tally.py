@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -22,6 +22,15 @@ _WORDS: dict[Lost, str] = {
     "unreadable": "without any order in it",
 }
 _ORDER: tuple[Lost, ...] = ("failed", "unasked", "refused", "unreadable")
+
+
+class Heard(NamedTuple):
+    """One answer."""
+
+    said: Ballot | Lost
+    """What it says of the candidates, or why it is of no use."""
+    names: Understood
+    """Which items it names."""
 
 
 def lost(answer: Answer | None) -> Lost:
@@ -49,14 +58,11 @@ class Tally:
         self._agreements: list[float] = []
         self._biases: list[float] = []
 
-    def read(self, understood: Understood) -> None:
-        """What one answer named, each time it is read."""
-        self.named += understood.named
-        self.shown += understood.shown
-
-    def note(self, heard: Sequence[Ballot | Lost], verdict: Verdict) -> None:
-        """The answers about one history, or why they are of no use, and what became of it."""
-        reasons = [one for one in heard if not isinstance(one, Ballot)]
+    def note(self, heard: Sequence[Heard], verdict: Verdict) -> None:
+        """The answers about one history, and what became of it."""
+        self.named += sum(one.names.named for one in heard)
+        self.shown += sum(one.names.shown for one in heard)
+        reasons = [one.said for one in heard if not isinstance(one.said, Ballot)]
         self._counts.update(questions=len(heard))
         self._counts.update(reasons)
         if np.isnan(verdict.judgement).all():
