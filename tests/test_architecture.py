@@ -17,7 +17,7 @@ SOURCE = Path(recdistill.__file__).parent
 # From the ground up: a room imports rooms of lower floors, and itself. Rooms of one floor do not know each other.
 FLOORS = [
     {"errors"},
-    {"files", "settings", "progress"},
+    {"files", "settings", "progress", "texts"},
     {"data", "asking"},
     {"signals"},
     {"training", "language"},

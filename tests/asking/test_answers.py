@@ -28,6 +28,14 @@ def test_an_answer_in_parts() -> None:
     assert read("k", 200, spoken({"content": parts})).text == "one two"
 
 
+def test_half_a_character_is_marked_and_does_no_harm() -> None:
+    """JSON can spell one, as of an emoji that was cut; no file and no tokenizer takes it."""
+    answer = read("k", 200, spoken({"content": "a \ud83d b"}, finish_reason="\ude00"))
+    assert (answer.text, answer.finish) == ("a \ufffd b", "\ufffd")
+    assert read("k", 200, spoken({"refusal": "\ud83d"})).refusal == "\ufffd"
+    assert read("k", 200, spoken({"content": "\ud83d\ude00"})).text == "\U0001f600"
+
+
 def test_an_empty_text_is_a_text() -> None:
     assert read("k", 200, spoken({"content": ""}, finish_reason="length")).text == ""
 

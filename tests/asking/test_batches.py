@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import time
+from typing import Any
 
 import pytest
 from billed import BillingServer, assert_bills_agree, request, requests
 
-from recdistill.asking import Asker, BatchConfig, BudgetConfig, Ledger
+from recdistill.asking import Asker, BatchConfig, BudgetConfig, EndpointConfig, Ledger
 from recdistill.asking.batching import RemoteBatches, batching
 from recdistill.asking.ledger import bill
+from recdistill.asking.wire import Reply
 from recdistill.errors import EndpointError
 
 BATCH = BatchConfig(size=10, poll_seconds=0.02)
@@ -203,3 +207,40 @@ def test_who_is_sent_away_for_a_day_does_not_wait_for_a_batch(ledger, path) -> N
         with pytest.raises(EndpointError, match="wants no requests for 86,400 s"):
             Asker(server.endpoint(batch=BATCH), ledger).ask(requests(3))
         assert all(answer.text for answer in Asker(server.endpoint(), ledger).ask(requests(3)))
+
+
+class Says:
+    """A connection to somebody who always says the same."""
+
+    def __init__(self, told: Any) -> None:
+        self.told, self.calls = told, 0
+
+    async def call(self, method: str, path: str, **parts: Any) -> Reply:
+        self.calls += 1
+        assert self.calls < 10, "it is asked for ever"
+        return Reply(200, json.dumps(self.told).encode())
+
+
+def remote(told: Any) -> RemoteBatches:
+    return RemoteBatches(EndpointConfig(base_url="http://localhost:1", model="m"), Says(told))
+
+
+@pytest.mark.parametrize("told", [{}, [], "file-1", {"id": None}, {"id": ["x"]}])
+def test_who_takes_a_file_and_gives_it_no_name_makes_no_sense(told) -> None:
+    for verb in (remote(told).upload(b""), remote(told).create("file-1", "ours")):
+        with pytest.raises(EndpointError, match="makes no sense: a file or a batch without an id"):
+            asyncio.run(verb)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {"data": [{"id": "b", "metadata": None}], "has_more": True},
+        {"data": ["b", None, {"id": 3, "metadata": "ours"}], "has_more": True},
+        {"data": {"id": "b"}, "has_more": True},
+        {"data": [], "has_more": True},
+        "<html>",
+    ],
+)
+def test_lists_of_batches_without_end_or_form_hold_none_of_ours(told) -> None:
+    assert asyncio.run(remote(told).find("ours")) is None

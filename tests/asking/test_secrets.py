@@ -91,6 +91,14 @@ def test_an_endpoint_that_quotes_the_key_is_not_quoted(
     assert wrong.encode() not in told.encode() + caplog.text.encode() + written(tmp_path)
 
 
+def test_a_key_that_is_none_spoils_no_answer(ledger, monkeypatch) -> None:
+    """Servers of one's own want any word as a key; where that word stands in an answer, it is the answer's."""
+    with BillingServer(key="said") as server:
+        monkeypatch.setenv(VARIABLE, "said")
+        (answer,) = Asker(server.endpoint(api_key_env=VARIABLE), ledger).ask(requests(1))
+    assert answer.text.startswith("said ")
+
+
 @pytest.mark.parametrize("value", ["two words", "sk-\u00e9", "a\nb", "a\x00b"])
 def test_what_is_no_key_is_refused_without_being_quoted(server, ledger, monkeypatch, value) -> None:
     monkeypatch.setattr("os.environ", {VARIABLE: value})

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from recdistill.asking.costs import Usage
+from recdistill.files import parse_json
+from recdistill.texts import line, whole
 
 _GOOD = 200
 _SHOWN = 200
@@ -39,8 +40,8 @@ class Answer:
 def read(key: str, status: int, body: bytes) -> Answer:
     """Read a raw answer; whatever it is, there is an `Answer` for it."""
     try:
-        told = json.loads(body)
-    except (ValueError, RecursionError):
+        told = parse_json(body)
+    except ValueError:
         return Answer(key, error=f"HTTP {status}, not JSON: {_quoted(body)}")
     if status != _GOOD or not isinstance(told, dict) or told.get("error"):
         return Answer(key, error=f"HTTP {status}: {_complaint(told, body)}")
@@ -87,7 +88,7 @@ def _text(value: Any) -> str | None:
     if isinstance(value, list):
         parts = [part.get("text") for part in value if isinstance(part, dict)]
         value = "".join(part for part in parts if isinstance(part, str)) or None
-    return value if isinstance(value, str) else None
+    return whole(value) if isinstance(value, str) else None
 
 
 def _logprobs(choice: Mapping[str, Any]) -> Any:
@@ -100,12 +101,7 @@ def _complaint(told: Any, body: bytes) -> str:
         told = told[0]
     error = told.get("error") if isinstance(told, dict) else None
     message = error.get("message") if isinstance(error, dict) else error
-    return _printable(message[:_SHOWN]) if isinstance(message, str) else _quoted(body)
-
-
-def _printable(text: str) -> str:
-    """Without what could tell a terminal to do something."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
+    return line(message[:_SHOWN]) if isinstance(message, str) else _quoted(body)
 
 
 def _quoted(body: bytes) -> str:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from recdistill.asking.endpoint import EndpointConfig
 from recdistill.errors import EndpointError
+from recdistill.texts import line
 
 IN_A_ROW = 16
 """Questions without one good answer between them, after which we stop."""
 PATIENCE = 300.0
 """Seconds that we let an endpoint send us away for; who says more is asked another day."""
+_SHOWN = 500
+"""Characters of what an endpoint says of a batch."""
 
 _KEPT = "What was answered before is kept: start again, and only the rest is asked."
 _CREDIT = "The account there has no credit left."
@@ -62,9 +65,17 @@ def unreachable(endpoint: EndpointConfig, trouble: str) -> EndpointError:
     )
 
 
+def senseless(endpoint: EndpointConfig, what: str) -> EndpointError:
+    """An answer by which one cannot go on."""
+    return EndpointError(
+        f"{_who(endpoint)} gave an answer that makes no sense: {what}.",
+        "Is base_url right, and does it know batches? What was sent is found again.",
+    )
+
+
 def failed_batch(why: str) -> EndpointError:
     """A batch that the endpoint took and then would not work on; it is not charged."""
-    return EndpointError(f"The endpoint would not work on a batch: {why}.", _KEPT)
+    return EndpointError(f"The endpoint would not work on a batch: {line(why)[:_SHOWN]}.", _KEPT)
 
 
 def _who(endpoint: EndpointConfig) -> str:

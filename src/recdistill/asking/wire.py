@@ -17,6 +17,9 @@ _IDLE_SECONDS = 2.0
 """A connection that idled for longer is not used again: many servers close theirs after five seconds (uvicorn, Node),
 and what is sent in that very moment is lost, and has to count as charged."""
 _HIDDEN = "[secret]"
+_SECRET = 8
+"""Characters from which on a key is one: for servers that want none, people write `x` or `none`, which stand in any
+answer."""
 
 
 class Reply(NamedTuple):
@@ -105,7 +108,9 @@ class Wire:
 
     def _cleaned(self, body: bytes) -> bytes:
         # Some endpoints quote the key when they complain of it.
-        return body.replace(self._secret.encode(), _HIDDEN.encode()) if self._secret else body
+        if not self._secret or len(self._secret) < _SECRET:
+            return body
+        return body.replace(self._secret.encode(), _HIDDEN.encode())
 
 
 async def _whole(answer: httpx.Response, longest: int) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,32 +14,20 @@ from jaxtyping import Bool, UInt64
 from recdistill.data.contexts import history_keys
 from recdistill.data.sequences import Sequences
 from recdistill.files import content_hash
+from recdistill.texts import line
 
 LONGEST: Final = 300
 """Characters of a reason; a longer one is cut."""
 _READ: Final = 20_000
-_HIDDEN: Final = {"Cc", "Cf", "Co", "Cs"}
-_JOINERS: Final = "\u200c\u200d"
-"""Of what nobody sees, these alone belong to words (Persian, Hindi) and to pictures made of several."""
 
 
 def plain(text: str, at_most: int = LONGEST) -> str:
-    """One line of `text`, of `at_most` characters, without anything that does more than be read.
-
-    What a language model answers may hold whatever it read: controls of terminals, marks that turn the direction of
-    writing, half characters that no file takes. These go; the rest is left to whoever shows it to escape.
-    """
-    text = text[:_READ]
-    if not text.isprintable():
-        text = "".join(" " if sign.isspace() else sign for sign in text if _shown(sign))
-    text = " ".join(text.split())
+    """One line of `text` (see `texts.line`), of `at_most` characters: what a language model answers may hold whatever
+    it read. The rest is left to whoever shows it to escape."""
+    text = line(text[:_READ])
     if len(text) <= at_most:
         return text
     return f"{text[: at_most - 1].rsplit(' ', 1)[0].rstrip(' ,;:.')[: at_most - 1]}…"
-
-
-def _shown(sign: str) -> bool:
-    return sign.isspace() or sign in _JOINERS or unicodedata.category(sign) not in _HIDDEN
 
 
 class Place(NamedTuple):

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, TypeVar
 
 from recdistill.asking.answers import read
 from recdistill.asking.endpoint import BatchConfig, EndpointConfig
-from recdistill.asking.health import PATIENCE, refused, sent_away, unreachable
+from recdistill.asking.health import PATIENCE, refused, senseless, sent_away, unreachable
 from recdistill.asking.retries import Verdict, backoff, verdict
 from recdistill.asking.wire import LostError, UnreachedError, Wire
+from recdistill.files import parse_json
 
 OURS = "recdistill_batch"
 """Where the metadata of a batch hold our key."""
@@ -48,7 +48,7 @@ class RemoteBatches:
         """Store a file of requests; returns its id."""
         file = ("batch.jsonl", lines, "application/jsonl")
         parts = {"data": {"purpose": "batch"}, "files": {"file": file}}
-        return str((await self._patiently(lambda: self._told("POST", "/files", **parts)))["id"])
+        return self._id(await self._patiently(lambda: self._told("POST", "/files", **parts)))
 
     async def create(self, file: str, key: str) -> str:
         """Set a batch going and return its id: one for each `key`, whatever gets lost on the way."""
@@ -64,7 +64,7 @@ class RemoteBatches:
             nonlocal tried
             found = await self._find(key) if tried else None
             tried = True
-            return found or str((await self._told("POST", "/batches", json=asked))["id"])
+            return found or self._id(await self._told("POST", "/batches", json=asked))
 
         return await self._patiently(once)
 
@@ -97,13 +97,21 @@ class RemoteBatches:
                 page = await self._told("GET", "/batches", params={"limit": _PAGE, **after})
             except GoneError:  # an endpoint that lists no batches has none
                 return None
-            batches = page.get("data") or []
+            batches = _objects(page.get("data"))
             for batch in batches:
-                if (batch.get("metadata") or {}).get(OURS) == key:
-                    return str(batch["id"])
-            if not batches or not page.get("has_more"):
+                metadata = batch.get("metadata")
+                if isinstance(metadata, dict) and metadata.get(OURS) == key:
+                    return self._id(batch)
+            last = {"after": self._id(batches[-1])} if batches else after
+            if last == after or not page.get("has_more"):
                 return None
-            after = {"after": str(batches[-1]["id"])}
+            after = last
+
+    def _id(self, told: Mapping[str, Any]) -> str:
+        """What the endpoint calls a file or a batch."""
+        if not isinstance(found := told.get("id"), str | int):
+            raise senseless(self._endpoint, "a file or a batch without an id")
+        return str(found)
 
     async def _told(self, method: str, path: str, **parts: Any) -> dict[str, Any]:
         return _object(await self._once(method, path, **parts))
@@ -133,10 +141,14 @@ class RemoteBatches:
             await asyncio.sleep(backoff(number, self._endpoint.backoff, left_alone))
 
 
+def _objects(told: Any) -> list[dict[str, Any]]:
+    return [one for one in told if isinstance(one, dict)] if isinstance(told, list) else []
+
+
 def _object(text: bytes) -> dict[str, Any]:
     """A JSON object; what is none is as good as empty."""
     try:
-        found = json.loads(text)
-    except (ValueError, RecursionError):
+        found = parse_json(text)
+    except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
