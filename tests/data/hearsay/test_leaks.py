@@ -288,6 +288,27 @@ def test_lists_of_what_came_after_the_next_item_are_leaks(world, write, wide, ab
     assert finding.expected == pytest.approx(sum(20 * (1 - (1 - share) ** n) for n in (1, 2, 3)))
 
 
+@pytest.mark.parametrize(("right", "leaks"), [(10, True), (7, True), (6, False), (4, False)])
+def test_lists_of_much_that_is_held_out_name_no_place_often(world, write, right, leaks):
+    """Of 40 items held out of everybody each list names some, drawn by lot: a place is named by a quarter at most."""
+    dataset, taken = world
+    later = [
+        [item for item in range(ITEMS) if item not in taken[user]][-40:] for user in range(USERS)
+    ]
+    rows = (Sequences.from_lists([items[:5] for items in taken]), Sequences.from_lists(later))
+    guard = Guard(Cases(np.arange(USERS, dtype=np.int32), *rows), "test", dataset)
+    draw = np.random.default_rng(0)
+    lists = [
+        [*draw.choice(held, right, replace=False), *others(taken[user], 10 - right)]
+        for user, held in enumerate(later)
+    ]
+    _, (finding,) = guard.lists(said_lists(world, write, lists), "allow")
+    assert (finding.leaks, finding.right) == (leaks, USERS * right)
+    assert finding.explained == pytest.approx(USERS * 6)
+    assert not any(place.leaks for place in finding.places)
+    assert (f"{USERS * right} of their items are held out, where 360.0" in str(finding)) == leaks
+
+
 def test_skill_with_several_items_is_no_leak(world, write, wide):
     """Every fifth list of five has the next item, every sixth the one after that."""
     _, taken = world

@@ -25,6 +25,8 @@ class Finding:
         named: how many of them name it.
         expected: how many would without a leak, at most.
         leaks: whether that is a leak.
+        right: of lists, how many of their items are held out, where several are.
+        explained: how many would be without a leak, at most.
         words: of texts, what their words know, by the length of histories.
         places: of lists, where several items are held out for some, how often each is named.
         examples: some that name it.
@@ -38,6 +40,8 @@ class Finding:
     named: int
     expected: float
     leaks: bool
+    right: int = 0
+    explained: float = 0.0
     words: tuple[Membership, ...] = ()
     places: tuple[Place, ...] = ()
     examples: tuple[str, ...] = ()
@@ -49,7 +53,8 @@ class Finding:
         return {**asdict(self), **{name: [*asdict(self)[name]] for name in several}}
 
     def __str__(self) -> str:
-        parts = filter(None, (self._counted(), self._of_words(), self._of_places()))
+        told = (self._counted(), self._of_words(), self._of_places(), self._of_items())
+        parts = filter(None, told)
         return f"{self.file}: {'. '.join(parts)}. {self._verdict()}"
 
     def _counted(self) -> str:
@@ -77,6 +82,11 @@ class Finding:
             if one.leaks
         ]
         return f"They name {', '.join(parts)}" if parts else ""
+
+    def _of_items(self) -> str:
+        if self.right <= self.explained:
+            return ""
+        return f"{self.right:,} of their items are held out, where {self.explained:,.1f} would be explained"
 
     def _verdict(self) -> str:
         if self.leaks:

@@ -137,6 +137,8 @@ class Guard:
             self._window,
             what,
             *counted,
+            right=found.right,
+            explained=found.explained,
             places=found.places,
             examples=examples,
             unseen=self._unseen(lists.everybody, what, found.checked),
@@ -190,7 +192,7 @@ class Guard:
             sum(hits),
             expected,
             leaks,
-            tuple(words),
+            words=tuple(words),
             examples=examples,
         )
 

@@ -14,6 +14,9 @@ from jaxtyping import Int64
 PLAUSIBLE: Final = 0.4
 """The share of lists of ten items that may name what comes next: a recommender of a whole catalogue is hardly right
 more often. Of shorter lists it falls with the root of their length, to an eighth of lists of one item."""
+PRECISE: Final = 0.6
+"""The share of a list that may be right where so much is held out that all of it could be: of ten items, recommenders
+of whole catalogues get four right where they do very well."""
 _DEVIATIONS: Final = 2.0
 
 
@@ -40,7 +43,9 @@ class Hits:
     checked: lists about somebody of whom something is held out.
     named: lists that name any of it.
     expected: how many would without a leak, at most.
-    leaks: whether that, or a place, is a leak.
+    leaks: whether that, a place, or how much of them is right, is a leak.
+    right: items in them that were held out, where several are.
+    explained: how many would without a leak, at most.
     places: of what was held out, in the order in which it was taken; empty where one item is all there is of each.
     """
 
@@ -48,6 +53,8 @@ class Hits:
     named: int
     expected: float
     leaks: bool
+    right: int
+    explained: float
     places: tuple[Place, ...]
 
 
@@ -57,7 +64,8 @@ def hits(
     """What lists name of what is held out.
 
     The next item has an expectation of its own, and so has each that came after it: who made lists of the answers
-    need not have begun with the first. Of several places together, no more are found by chance than of one.
+    need not have begun with the first. Of several places together, no more are found by chance than of one. And where
+    much is held out, lists of some of it name no place often: there it is counted how much of them is right.
 
     Args:
         named: of each list, whether it names each item that was held out, in the order in which they were taken.
@@ -77,16 +85,31 @@ def hits(
     )
     known = np.flatnonzero(sizes)
     chances = 1 - (1 - plausible(lengths[known], num_items)) ** sizes[known]
-    right, expected = sum(any(row) for row in named), float(chances.sum())
-    many = right > expected + _DEVIATIONS * sqrt((chances * (1 - chances)).sum())
-    leaks = many or any(one.leaks for one in places)
-    return Hits(len(known), right, expected, leaks, places if len(places) > 1 else ())
+    naming, expected = sum(any(row) for row in named), float(chances.sum())
+    many = naming > expected + _DEVIATIONS * sqrt((chances * (1 - chances)).sum())
+    right, explained, precise = _precision(named, lengths, num_items)
+    leaks = many or precise or any(one.leaks for one in places)
+    several = places if len(places) > 1 else ()
+    return Hits(len(known), naming, expected, leaks, right, explained, several)
 
 
 def plausible(lengths: Int64[np.ndarray, " lists"], num_items: int) -> float:
     """The share of lists of these lengths that skill may let name an item, or twice what chance does."""
     length = float(lengths.mean()) if len(lengths) else 0.0
     return min(max(PLAUSIBLE * min(1.0, (length / 10) ** 0.5), 2 * length / num_items), 1.0)
+
+
+def _precision(
+    named: Sequence[Sequence[bool]], lengths: Int64[np.ndarray, " lists"], num_items: int
+) -> tuple[int, float, bool]:
+    """How many items of lists were held out, where several are; how many may be; and whether it is more."""
+    rows = [row for row, held in enumerate(named) if len(held) > 1 and lengths[row] > 1]
+    sizes = np.array([len(named[row]) for row in rows], dtype=np.float64)
+    at_most = np.minimum(sizes, lengths[rows])
+    share = np.maximum(PRECISE, np.minimum(2 * lengths[rows] * sizes / num_items / at_most, 1.0))
+    right, explained = sum(sum(named[row]) for row in rows), float((share * at_most).sum())
+    limit = explained + _DEVIATIONS * sqrt(float((share * (1 - share) * at_most).sum()))
+    return right, explained, right > limit
 
 
 def _place(number: int, named: Sequence[bool], share: float, of: int) -> Place:
