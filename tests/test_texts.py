@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from recdistill.texts import line, whole
+from recdistill.texts import line, visible, whole
 
 ANY = st.text(st.characters(exclude_categories=()))
 
@@ -39,6 +39,13 @@ def test_a_line_is_one_and_tells_a_terminal_nothing(text):
     assert len(found.splitlines()) <= 1
     assert not any(sign in found for sign in "\x1b\x07\x9b\u202e\u2066\u200b")
     assert line(found) == found
+
+
+@given(ANY)
+def test_lines_stay_lines_where_they_are_shown(text):
+    assert [line(one) for one in visible(text).split("\n")] == [
+        line(one) for one in text.split("\n")
+    ]
 
 
 def test_what_belongs_to_words_stays():

@@ -16,13 +16,21 @@ def whole(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
+def visible(text: str) -> str:
+    """The same lines without anything that does more than be read: controls of terminals, marks that turn the direction
+    of writing, half characters."""
+    if text.isprintable():
+        return text
+    return "".join(found for sign in text if (found := _shown(sign)))
+
+
 def line(text: str) -> str:
-    """One line of the same, without anything that does more than be read: controls of terminals, marks that turn the
-    direction of writing, half characters."""
-    if not text.isprintable():
-        text = "".join(" " if sign.isspace() else sign for sign in text if _shown(sign))
-    return " ".join(text.split())
+    """The same in one line."""
+    return " ".join(visible(text).split())
 
 
-def _shown(sign: str) -> bool:
-    return sign.isspace() or sign in _JOINERS or unicodedata.category(sign) not in _HIDDEN
+def _shown(sign: str) -> str:
+    if sign.isspace():
+        return "\n" if sign == "\n" else " "
+    hidden = unicodedata.category(sign) in _HIDDEN and sign not in _JOINERS
+    return "" if hidden else sign

@@ -165,6 +165,20 @@ def known_by_its_schema(ledger: Ledger, asked: Question) -> str:
     return before
 
 
+@pytest.mark.parametrize("version", [0, 1])
+def test_the_database_of_another_program_is_left_alone(tmp_path, version) -> None:
+    path = tmp_path / "bookmarks.sqlite"
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE bookmarks (url TEXT)")
+        db.execute(f"PRAGMA user_version = {version}")
+    db.close()
+    before = path.read_bytes()
+    with pytest.raises(StorageError, match="is a database, but no ledger"):
+        Ledger(path)
+    assert path.read_bytes() == before
+    assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
 def test_what_an_older_ledger_knows_is_found(tmp_path) -> None:
     """Version 1 told questions apart by their schemas, too: of two that are one now, the answered one stays."""
 

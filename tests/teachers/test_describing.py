@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +11,11 @@ import pytest
 from chat_server import Seen, chat_server
 from payloads import PAYLOADS
 
-from recdistill.errors import EndpointError
-from recdistill.teachers import besides, make_teacher
+from recdistill.errors import ConfigError, EndpointError
+from recdistill.teachers import besides, load_teacher, make_teacher
 from recdistill.teachers.describing import DescribingConfig
 from recdistill.teachers.loading import teacher_config
+from recdistill.training.options import RunOptions
 
 TEXTS = ["The crime story 1. crime", "", "The space story 2. space", "The crime story 1. crime"]
 
@@ -116,24 +118,25 @@ def test_attacks_in_texts_are_fenced(tmp_path):
             assert len(seen.user.split("\n")) == 4, "the item's text is one line between the fences"
 
 
+def reader(encoder, **more) -> dict:
+    head = {"kind": "sasrec", "width": 8, "blocks": 1, "history": 8}
+    training = {"epochs": 1, "batch_size": 64}
+    return {
+        "kind": "text-encoder",
+        "model": str(encoder),
+        "head": head,
+        "training": training,
+        **more,
+    }
+
+
 def test_a_text_encoder_reads_descriptions_and_is_another_by_them(
     tiny_dataset, tiny_encoder, tmp_path
 ):
-    def settings(server, **more) -> dict:
-        training = {"epochs": 1, "batch_size": 64}
-        head = {"kind": "sasrec", "width": 8, "blocks": 1, "history": 8}
-        plain = {
-            "kind": "text-encoder",
-            "model": str(tiny_encoder),
-            "head": head,
-            "training": training,
-        }
-        return {**plain, **more}
-
     with chat_server(telling) as server:
         describing = config(server, tmp_path).model_dump(mode="json")
-        with_words = make_teacher(settings(server, describing=describing)).fit(tiny_dataset)
-        plain = make_teacher(settings(server)).fit(tiny_dataset)
+        with_words = make_teacher(reader(tiny_encoder, describing=describing)).fit(tiny_dataset)
+        plain = make_teacher(reader(tiny_encoder)).fit(tiny_dataset)
         texts = set(tiny_dataset.items.texts())
         assert len(server.seen) == len(texts)
     assert with_words.notes["described"] == len(texts)
@@ -143,6 +146,36 @@ def test_a_text_encoder_reads_descriptions_and_is_another_by_them(
     one, two = (teacher.item_vectors() for teacher in (with_words, plain))
     assert not np.allclose(one, two)
     assert besides(with_words.config) != besides(plain.config) == []
+
+
+def test_who_was_read_from_a_folder_has_nothing_more_described(
+    make_dataset, tiny_encoder, tmp_path, monkeypatch
+):
+    """A teacher that goes on reads new items; whom its folder names is not asked about them, and gets no key."""
+    monkeypatch.setenv("MY_SECRET", "sk-very-secret")
+    dataset = make_dataset(tmp_path, users=8, items=12, events=90)
+    items = dataset.items
+    renamed = items.frame.with_columns(pl.col("title") + "!")
+    later = replace(dataset, items=replace(items, frame=renamed))
+    with chat_server(telling) as mine, chat_server(telling) as theirs:
+        plain = reader(tiny_encoder, describing=config(mine, tmp_path).model_dump(mode="json"))
+        make_teacher(plain).fit(dataset).save(tmp_path / "teacher")
+        asked = len(mine.seen)
+        own = load_teacher(
+            tmp_path / "teacher", dataset, trusting=teacher_config.validate_python(plain)
+        )
+        record = tmp_path / "teacher/teacher.json"
+        lure = {"base_url": theirs.url, "api_key_env": "MY_SECRET"}
+        told = json.loads(record.read_text())
+        told["config"]["describing"]["endpoint"] |= lure
+        record.write_text(json.dumps(told))
+        for trusting in (None, teacher_config.validate_python(plain)):
+            teacher = load_teacher(tmp_path / "teacher", dataset, trusting=trusting)
+            with pytest.raises(ConfigError, match=f"at {theirs.url}, with the key in MY_SECRET"):
+                teacher.source.features(later, RunOptions())
+        assert not theirs.seen
+        own.source.features(later, RunOptions())
+        assert len(mine.seen) > asked
 
 
 def test_a_configuration_without_descriptions_is_written_as_before(tiny_encoder):

@@ -21,6 +21,7 @@ from recdistill.cli import (
     stages,
     teachers,
 )
+from recdistill.cli.printing import say
 from recdistill.errors import RecDistillError, StorageError
 
 INTERRUPTED = 130
@@ -54,7 +55,7 @@ app.add_typer(ledger.app, name="ledger")
 
 def _print_version(wanted: bool | None) -> None:
     if wanted:
-        typer.echo(__version__)
+        say(__version__)
         raise typer.Exit
 
 
@@ -127,4 +128,4 @@ def _tell_crash(error: Exception) -> int:
 
 
 def _say(text: str) -> None:
-    typer.echo(text, err=True)
+    say(text, err=True)

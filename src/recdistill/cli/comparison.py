@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recdistill.cli.printing import say
 from recdistill.cli.stages import Assignments, Device, Quiet, Threads
 from recdistill.errors import ConfigError
 
@@ -54,8 +55,8 @@ def compare(
     contest = open_contest(recipes, into, assignments or [], run, budget)
     with contest.pipeline.folder.locked():
         content = contest.judge()
-    typer.echo(f"\n{content['verdict']['sentence']}")
-    typer.echo(f"  leaderboard  {contest.page}")
+    say(f"\n{content['verdict']['sentence']}")
+    say(f"  leaderboard  {contest.page}")
 
 
 def _budget(trials: int | None, share: float | None) -> Budget | None:

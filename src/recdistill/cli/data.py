@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recdistill.cli.printing import say
 from recdistill.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def prepare(
     """
     from recdistill.data.preparation import load_dataset
 
-    typer.echo(describe(load_dataset(dataset_config(source, assignments or []), into=into)))
-    typer.echo(f"written to      {into}")
+    say(describe(load_dataset(dataset_config(source, assignments or []), into=into)))
+    say(f"written to      {into}")
 
 
 @app.command()
@@ -54,9 +55,9 @@ def inspect(source: Source, assignments: Assignments = None) -> None:
 
     folder = Path(source)
     if (folder / "manifest.json").is_file():
-        typer.echo(describe(Dataset.open(folder)))
+        say(describe(Dataset.open(folder)))
     else:
-        typer.echo(describe(load_dataset(dataset_config(source, assignments or []))))
+        say(describe(load_dataset(dataset_config(source, assignments or []))))
 
 
 def dataset_config(source: str, assignments: list[str]) -> DatasetConfig:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recdistill.cli.printing import say
 from recdistill.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def bill(
         facts = [{**customer._asdict(), **asdict(bill)} for customer, bill in found.items()]
         typer.echo(json.dumps(facts, indent=2, ensure_ascii=False))
     else:
-        typer.echo("\n".join(_lines(found)))
+        say("\n".join(_lines(found)))
 
 
 @app.command()
@@ -86,11 +87,11 @@ def reopen(
         if not dry_run:
             ledger.reopen(mistake.key for mistake in found)
     for line in _counted(found):
-        typer.echo(line)
+        say(line)
     then = (
         "they would be asked again." if dry_run else "they are asked again when a run needs them."
     )
-    typer.echo(f"Answers that were errors: {len(found):,}; {then}")
+    say(f"Answers that were errors: {len(found):,}; {then}")
 
 
 @contextmanager

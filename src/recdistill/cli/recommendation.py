@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recdistill.errors import ConfigError
+from recdistill.texts import line
 
 if TYPE_CHECKING:
     import polars as pl
@@ -94,12 +95,13 @@ def _printed(frame: pl.DataFrame, output: Format) -> str:
 
 
 def _table(frame: pl.DataFrame) -> str:
+    """For people at a terminal, which must not do what a title says."""
     many = frame["user_id"].n_unique() > 1
     lines = list[str]()
     for row in frame.to_dicts():
         owner = f"{row['user_id']:>6} " if many else ""
-        what = f"{row['item_id']!s:<12} {row.get('title') or ''}".rstrip()
+        what = f"{line(str(row['item_id'])):<12} {line(row.get('title') or '')}".rstrip()
         lines.append(f"{owner}{row['rank']:>4}  {row['score']:>9.4f}  {what}")
         if row.get("why"):
-            lines.append(f"{' ' * len(owner)}{'':17}why: {row['why']}")
+            lines.append(f"{' ' * len(owner)}{'':17}why: {line(row['why'])}")
     return "\n".join(lines)

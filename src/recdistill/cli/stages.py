@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from recdistill.cli.printing import say
+
 if TYPE_CHECKING:
     from recdistill.pipeline.pipeline import Pipeline
 
@@ -78,48 +80,46 @@ def _label_or_forecast(
 
 def _forecast(pipeline: Pipeline) -> None:
     nobody = "This teacher asks no endpoint: it costs nothing but time."
-    typer.echo("\n".join(pipeline.forecast() or [nobody]))
+    say("\n".join(pipeline.forecast() or [nobody]))
 
 
 def _run(pipeline: Pipeline) -> None:
     metrics = pipeline.evaluate()
     bundle = pipeline.export()
-    typer.echo(f"\n{metrics['verdict']['sentence']}")
+    say(f"\n{metrics['verdict']['sentence']}")
     for line in pipeline.signals.silences:
-        typer.echo(line)
-    typer.echo(f"  report  {pipeline.report_file}")
-    typer.echo(f"  bundle  {bundle}")
+        say(line)
+    say(f"  report  {pipeline.report_file}")
+    say(f"  bundle  {bundle}")
 
 
 def _label(pipeline: Pipeline) -> None:
     signals = pipeline.signals
-    typer.echo(f"Signals: {', '.join(signals)} in {signals.folder}")
+    say(f"Signals: {', '.join(signals)} in {signals.folder}")
     for line in (*pipeline.said, *signals.silences):
-        typer.echo(line)
+        say(line)
 
 
 def _distill(pipeline: Pipeline) -> None:
     best = pipeline.students.best.log
-    typer.echo(
-        f"Students: {pipeline.folder.path / 'student'} (best validation {best.best or 0:.4f})"
-    )
+    say(f"Students: {pipeline.folder.path / 'student'} (best validation {best.best or 0:.4f})")
 
 
 def _evaluate(pipeline: Pipeline) -> None:
-    typer.echo(f"\n{pipeline.evaluate()['verdict']['sentence']}")
-    typer.echo(f"  report  {pipeline.report_file}")
+    say(f"\n{pipeline.evaluate()['verdict']['sentence']}")
+    say(f"  report  {pipeline.report_file}")
 
 
 def _explain(pipeline: Pipeline) -> None:
     content = pipeline.explain()
-    typer.echo(f"\n{content['verdict']['sentence']}")
+    say(f"\n{content['verdict']['sentence']}")
     for one in content["advice"]:
-        typer.echo(f"\n- {one['finding']}\n  -> {one['change']}")
-    typer.echo(f"\n  explanation  {pipeline.explanation_file}")
+        say(f"\n- {one['finding']}\n  -> {one['change']}")
+    say(f"\n  explanation  {pipeline.explanation_file}")
 
 
 def _export(pipeline: Pipeline) -> None:
-    typer.echo(f"Bundle: {pipeline.export()}")
+    say(f"Bundle: {pipeline.export()}")
 
 
 _VERBS: list[tuple[str, Callable[[Pipeline], None], str, str]] = [

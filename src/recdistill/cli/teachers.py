@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from recdistill.cli.printing import say
 from recdistill.cli.stages import Assignments, Device, Into, Quiet, Target, Threads
 
 
@@ -54,5 +55,5 @@ def teachers(
     if as_json:
         typer.echo(json.dumps(content, indent=2, ensure_ascii=False))
         return
-    typer.echo(f"\n{table(content)}\n\n{content['verdict']['sentence']}")
-    typer.echo(f"\n  judgement  {pipeline.judgement_file}")
+    say(f"\n{table(content)}\n\n{content['verdict']['sentence']}")
+    say(f"\n  judgement  {pipeline.judgement_file}")

@@ -33,6 +33,7 @@ class Database:
             self.close = weakref.finalize(self, self._db.close)
             """Let go of the file; happens by itself when nobody holds the database any more."""
             self._db.row_factory = sqlite3.Row
+            self._require_ours()
             self._db.execute("PRAGMA journal_mode = WAL")
             self._db.execute("PRAGMA synchronous = FULL")
             self._prepare()
@@ -63,6 +64,14 @@ class Database:
         """What a question to the database finds."""
         with self._turn, self._refusals_named():
             return self._db.execute(query, values).fetchall()
+
+    def _require_ours(self) -> None:
+        """Refuse another program's database before anything in it is changed."""
+        tables = {
+            row[0] for row in self.rows("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
+        if tables and "questions" not in tables:
+            raise StorageError(f"{self.path} is a database, but no ledger.", "Name another file.")
 
     def _prepare(self) -> None:
         version = self._version()
