@@ -69,7 +69,7 @@ def test_refusals(message, more, refusal) -> None:
         (400, b'[{"error": {"message": "too long"}}]', "HTTP 400: too long"),
         (400, b'{"error": "too long"}', "HTTP 400: too long"),
         (422, b'{"detail": [1]}', "HTTP 422: '{\"detail\": [1]}'"),
-        (400, b'{"error": {"message": "\\u001b[2Jgone\\n"}}', "HTTP 400:  [2Jgone "),
+        (400, b'{"error": {"message": "\\u001b[2Jgone\\n"}}', "HTTP 400: [2Jgone"),
     ],
 )
 def test_what_is_wrong_is_said(status, body, error) -> None:

@@ -13,9 +13,10 @@ from billed import BillingServer, assert_bills_agree, request, requests
 from recdistill.asking import Asker, BatchConfig, BudgetConfig, EndpointConfig, Ledger
 from recdistill.asking.batching import RemoteBatches, batching
 from recdistill.asking.ledger import bill
-from recdistill.asking.wire import Reply
+from recdistill.asking.wire import Reply, Wire
 from recdistill.errors import EndpointError
 
+NOWHERE = EndpointConfig(base_url="http://localhost:1", model="m")
 BATCH = BatchConfig(size=10, poll_seconds=0.02)
 
 
@@ -209,20 +210,21 @@ def test_who_is_sent_away_for_a_day_does_not_wait_for_a_batch(ledger, path) -> N
         assert all(answer.text for answer in Asker(server.endpoint(), ledger).ask(requests(3)))
 
 
-class Says:
+class Says(Wire):
     """A connection to somebody who always says the same."""
 
     def __init__(self, told: Any) -> None:
+        super().__init__(NOWHERE)
         self.told, self.calls = told, 0
 
-    async def call(self, method: str, path: str, **parts: Any) -> Reply:
+    async def call(self, method: str, path: str, longest: int = 0, **parts: Any) -> Reply:
         self.calls += 1
         assert self.calls < 10, "it is asked for ever"
         return Reply(200, json.dumps(self.told).encode())
 
 
 def remote(told: Any) -> RemoteBatches:
-    return RemoteBatches(EndpointConfig(base_url="http://localhost:1", model="m"), Says(told))
+    return RemoteBatches(NOWHERE, Says(told))
 
 
 @pytest.mark.parametrize("told", [{}, [], "file-1", {"id": None}, {"id": ["x"]}])

@@ -295,7 +295,10 @@ def test_lists_of_much_that_is_held_out_name_no_place_often(world, write, right,
     later = [
         [item for item in range(ITEMS) if item not in taken[user]][-40:] for user in range(USERS)
     ]
-    rows = (Sequences.from_lists([items[:5] for items in taken]), Sequences.from_lists(later))
+    rows = (
+        Sequences.from_lists([items[:5].tolist() for items in taken]),
+        Sequences.from_lists(later),
+    )
     guard = Guard(Cases(np.arange(USERS, dtype=np.int32), *rows), "test", dataset)
     draw = np.random.default_rng(0)
     lists = [
