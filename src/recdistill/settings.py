@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict
+
+from recdistill.errors import ConfigError
 
 
 class Settings(BaseModel):
@@ -25,6 +28,16 @@ UNQUOTED = "x-unquoted"
 
 KindInShort = BeforeValidator(lambda given: {"kind": given} if isinstance(given, str) else given)
 """Marks a union of settings whose `kind` alone may stand for one of them with its defaults."""
+
+
+@contextmanager
+def validated() -> Generator[None]:
+    """Around what refuses by a `ConfigError`, in a validator: of a `ValueError` pydantic tells the place."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ValueError(f"{error.message} {error.hint}") from error
+
 
 S = TypeVar("S", bound=BaseModel)
 Path = tuple[str, ...]

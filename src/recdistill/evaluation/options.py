@@ -6,16 +6,13 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, NonNegativeInt, PositiveFloat, PositiveInt
 
-from recdistill.errors import ConfigError
 from recdistill.evaluation.metrics import DEFAULT_METRICS, Metric, parse, parse_all
-from recdistill.settings import Settings
+from recdistill.settings import Settings, validated
 
 
 def _known(text: str) -> str:
-    try:
+    with validated():
         return str(parse(text))
-    except ConfigError as error:
-        raise ValueError(f"{error.message} {error.hint}") from error
 
 
 MetricName = Annotated[str, AfterValidator(_known)]

@@ -8,10 +8,9 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from recdistill.data.dataset import Dataset
-from recdistill.errors import ConfigError
 from recdistill.models.recommender import Recommender
 from recdistill.progress import SilentProgress
-from recdistill.settings import Settings
+from recdistill.settings import Settings, validated
 from recdistill.teachers.adapting.decoders import DecoderLesson, suited
 from recdistill.teachers.adapting.pupil import ADAPTATION, WEIGHTS, home
 from recdistill.teachers.adapting.settings import AdaptConfig, Lora
@@ -51,10 +50,8 @@ class CausalLMConfig(SourceConfig, VoiceConfig):
             )
         if self.spread:
             raise ValueError("a model that is `spread` over several GPUs cannot be fine-tuned here")
-        try:
+        with validated():
             suited(self.adapt, says_titles=self.says_titles)
-        except ConfigError as error:
-            raise ValueError(f"{error.message} {error.hint}") from error
         return self
 
     @property

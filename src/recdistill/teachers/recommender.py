@@ -11,18 +11,16 @@ from recdistill.data.dataset import Dataset
 from recdistill.errors import ConfigError
 from recdistill.models.recommender import Recommender
 from recdistill.models.registry import model_class, settings
-from recdistill.settings import Settings
+from recdistill.settings import Settings, validated
 from recdistill.teachers.base import RecommenderBacked
 from recdistill.training.options import RunOptions, TrainingConfig
 
 
 def _complete(model: dict[str, Any]) -> dict[str, Any]:
     """Check the settings and write out their defaults, so that identities show all of them."""
-    try:
+    with validated():
         kind = model_class(str(model.get("kind", "")))
         return {"kind": kind.kind, **settings(kind, model).model_dump(mode="json")}
-    except ConfigError as error:
-        raise ValueError(f"{error.message} {error.hint}") from error
 
 
 AnyModel = Annotated[dict[str, Any], AfterValidator(_complete)]

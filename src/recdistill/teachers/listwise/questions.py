@@ -8,9 +8,8 @@ from typing import Any, Literal
 from pydantic import Field, PositiveInt, field_validator
 
 from recdistill.asking import Answer, Message, Request, require_sendable
-from recdistill.errors import ConfigError
 from recdistill.files import parse_json
-from recdistill.settings import Settings
+from recdistill.settings import Settings, validated
 from recdistill.teachers.prompts import FenceConfig, Rendered, checked
 
 Form = Literal["json-schema", "json-object", "text"]
@@ -51,10 +50,8 @@ class ListwiseConfig(Settings):
     @field_validator("options")
     @classmethod
     def _can_be_sent(cls, options: dict[str, Any]) -> dict[str, Any]:
-        try:
+        with validated():
             require_sendable(options)
-        except ConfigError as error:
-            raise ValueError(f"{error.message} {error.hint}") from error
         return options
 
     def request(self, prompt: Rendered, labels: Sequence[str], form: Form) -> Request:

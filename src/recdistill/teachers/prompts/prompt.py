@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from string import ascii_uppercase
 from typing import Any
 
-from recdistill.errors import ConfigError
 from recdistill.files import content_hash
+from recdistill.settings import validated
 from recdistill.teachers.prompts.fencing import FenceConfig, fenced
 from recdistill.teachers.prompts.template import Rendered, Template
 
@@ -88,10 +88,8 @@ def checked(name: str, **facts: Any) -> str:
     Raises:
         ValueError: it cannot.
     """
-    try:
+    with validated():
         Prompt(Template.read(name), ["one", "two"]).render([0], [1, 0], **facts)
-    except ConfigError as error:
-        raise ValueError(f"{error.message} {error.hint}") from error
     return name
 
 
