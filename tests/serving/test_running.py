@@ -55,7 +55,7 @@ def test_a_server_answers_and_stops_when_told(process, student) -> None:
     assert answer.getheader("server") is None
     connection.close()
     os.kill(process.pid, signal.SIGTERM)
-    process.wait(timeout=10)
+    assert process.wait(timeout=10) == 0  # it put its things away
     with pytest.raises(ConnectionError):
         socket.create_connection(("127.0.0.1", port), timeout=2)
 

@@ -90,6 +90,12 @@ def serve(
     rules: Annotated[
         Path | None, typer.Option(help="A YAML file of rules that requests may name.")
     ] = None,
+    recording: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep a sample of requests here, without users; bundles are warmed with it."
+        ),
+    ] = None,
     workers: Annotated[
         int, typer.Option(min=1, max=256, help="Processes that answer; one a core is enough.")
     ] = 1,
@@ -125,6 +131,7 @@ def serve(
         pseudonym_key=pseudonym_key,
         items=items,
         rules=rules,
+        recording=recording,
         quiet=quiet,
     )
     listener = bound(config)

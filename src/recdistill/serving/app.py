@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from recdistill.errors import RecDistillError
 from recdistill.progress import Stream
 from recdistill.serving.answering import Student
@@ -11,12 +13,13 @@ from recdistill.serving.journal import Journal
 from recdistill.serving.keeping import Keeping
 from recdistill.serving.keys import KeyRing
 from recdistill.serving.limits import Limits
-from recdistill.serving.messages import Recommendations
+from recdistill.serving.messages import Recommendations, RecommendRequest
 from recdistill.serving.metrics import Metrics
 from recdistill.serving.observing import Observed
 from recdistill.serving.operations import Operation
 from recdistill.serving.pace import Pace
 from recdistill.serving.recommending import Recommending
+from recdistill.serving.recording import Recording
 from recdistill.serving.regularly import Regularly
 from recdistill.serving.router import Router
 from recdistill.serving.rules import NO_RULES, Rules
@@ -43,9 +46,10 @@ class Application:
         journal: Stream | None = None,
         stock: StockStore | None = None,
         rules: Rules = NO_RULES,
+        recording: Recording | None = None,
     ) -> None:
         """Without a `store` there are no operations about users, without `stock` none that change items; without a
-        `journal` nothing is written.
+        `journal` nothing is written, without a `recording` no request is kept.
 
         Raises:
             ConfigError: a rule is about what the catalogue does not tell.
@@ -57,7 +61,7 @@ class Application:
         gauge = self.metrics.under_way
         self._answers, self._reads, self._writes = (Work(limits.waiting, gauge) for _ in range(3))
         self._store = store
-        self._journal = Journal(journal)
+        self._journal, self._recording = Journal(journal), recording
         self._stocking = Stocking(stock, shelf, self._writes) if stock else None
         self._stock = stock
         shelf.rule(rules)
@@ -91,6 +95,11 @@ class Application:
         """Count lists."""
         self.metrics.gave(student, lists)
 
+    def asked(self, requests: Sequence[RecommendRequest]) -> None:
+        """Record requests, if that is wanted."""
+        if self._recording:
+            self._recording.note(requests)
+
     def failed(self, error: Exception) -> None:
         """Write down why the model gave no list."""
         self._journal.failure("", error)
@@ -108,6 +117,8 @@ class Application:
             self._stock.close()
         if self._store:
             self._store.histories.close()
+        if self._recording:
+            self._recording.write()
 
     def _table(self, shelf: Shelf, limits: Limits) -> tuple[Operation, ...]:
         store = self._store

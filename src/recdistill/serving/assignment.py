@@ -9,6 +9,7 @@ from recdistill.serving.app import Application
 from recdistill.serving.configuration import ServerConfig
 from recdistill.serving.histories.opening import open_stock, open_store
 from recdistill.serving.keys import ApiKey, KeyRing
+from recdistill.serving.recording import Recording
 from recdistill.serving.rules import NO_RULES, read_rules
 from recdistill.serving.shelf import Shelf
 from recdistill.settings import Settings
@@ -29,10 +30,20 @@ class Assignment(Settings):
     """See `open_stock`."""
     rules: Path | None = None
     """A file of rules; see `read_rules`."""
+    recording: Path | None = None
+    """Where a sample of requests is kept; none is without it."""
     quiet: bool = False
     """Keep no journal."""
 
-    def application(self, shelf: Shelf) -> Application:
+    def kept_requests(self) -> Recording | None:
+        """The sample of requests that this process goes on with.
+
+        Raises:
+            ConfigError: the file is no recording.
+        """
+        return Recording(self.recording) if self.recording else None
+
+    def application(self, shelf: Shelf, recording: Recording | None) -> Application:
         """What answers.
 
         Raises:
@@ -44,4 +55,5 @@ class Assignment(Settings):
         stock = open_stock(self.items, self.histories, shelf.student.bundle.info.dataset.name)
         rules = read_rules(self.rules) if self.rules else NO_RULES
         journal = None if self.quiet else sys.stderr
-        return Application(shelf, ring, self.config.limits, store, journal, stock, rules)
+        limits = self.config.limits
+        return Application(shelf, ring, limits, store, journal, stock, rules, recording)

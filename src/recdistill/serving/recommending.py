@@ -37,6 +37,10 @@ _ASKED = RecommendRequest(history=["50", "1"], k=2)
 class Watch(Protocol):
     """Who counts lists, and hears why the model gave none."""
 
+    def asked(self, requests: Sequence[RecommendRequest]) -> None:
+        """These came, with the histories of their users."""
+        ...
+
     def gave(self, student: Student, lists: list[Recommendations]) -> None:
         """Lists were given."""
         ...
@@ -101,6 +105,7 @@ class Recommending:
             else replace(told, degraded=True, cause="history")
             for told, request in zip(found, requests, strict=True)
         ]
+        self._watch.asked(asked)
         self._watch.gave(student, lists)
         return lists
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from recdistill.errors import ConfigError, MissingExtraError
@@ -13,6 +15,7 @@ from recdistill.serving.pointer import Pointer
 if TYPE_CHECKING:
     import uvicorn
 
+    from recdistill.serving.answering import Student
     from recdistill.serving.app import Application
     from recdistill.serving.assignment import Assignment
 
@@ -54,15 +57,20 @@ def serve_here(assignment: Assignment, listener: socket.socket, began: Callable[
 
     pointer = Pointer(assignment.bundle)
     pointed = pointer.path.exists()
-    shelf = Shelf(warmed(pointer.bundle if pointed else assignment.bundle))
-    app = assignment.application(shelf)
+    recording = assignment.kept_requests()
+
+    def opens(path: Path) -> Student:
+        return warmed(path, replayed=recording.sample() if recording else ())
+
+    shelf = Shelf(opens(pointer.bundle if pointed else assignment.bundle))
+    app = assignment.application(shelf, recording)
     server = web_server(app, assignment.config)
-    keeper = Keeper(shelf, pointer, app) if pointed else None
+    keeper = Keeper(shelf, pointer, app, opens=opens) if pointed else None
     if keeper:
         keeper.start()
     began()
     try:
-        server.run(sockets=[listener])
+        answer_until_told(server, listener)
     finally:
         if keeper:
             keeper.stop()
@@ -81,6 +89,21 @@ def serve_with_workers(
 
     pointer = Pointer(assignment.bundle)
     Supervisor(assignment, listener, pointer if pointer.path.exists() else None, began).run()
+
+
+def answer_until_told(server: uvicorn.Server, listener: socket.socket) -> None:
+    """Run a server until SIGTERM, finish what is under way, and return: the caller has things to put away."""
+
+    def told(*signal_and_frame: object) -> None:
+        server.should_exit = True
+
+    # Before uvicorn listens to signals it may come too; and when uvicorn is done it passes the signal on, which by
+    # default would end the process there and then.
+    before = signal.signal(signal.SIGTERM, told)
+    try:
+        server.run(sockets=[listener])
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def web_server(app: Application, config: ServerConfig) -> uvicorn.Server:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Protocol
 
 from recdistill.bundle.places import Place
-from recdistill.errors import BundleError, RecDistillError
+from recdistill.errors import BundleError, DataError, RecDistillError
 from recdistill.serving.answering import Student, open_student
 from recdistill.serving.messages import RecommendRequest
 from recdistill.serving.pointer import Pointer
 from recdistill.serving.rules import Rules
 from recdistill.serving.stock.contract import Entry
+
+_AT_ONCE = 8
 
 
 class Shelf:
@@ -54,8 +56,12 @@ class Shelf:
             self.student = self.student.dressed(self.student.rules, entries)
 
 
-def warmed(path: Path, place: Place | None = None) -> Student:
+def warmed(
+    path: Path, place: Place | None = None, replayed: Sequence[RecommendRequest] = ()
+) -> Student:
     """A bundle that has proven itself: every byte checked, and asked as it will be; the first client waits for nothing.
+
+    `replayed` are requests as they came before, or none.
 
     Raises:
         BundleError: it is damaged, or gives what is no number.
@@ -63,10 +69,22 @@ def warmed(path: Path, place: Place | None = None) -> Student:
     student = open_student(path, place)
     some = student.bundle.vocabulary.ids.head(50).to_list()
     requests = [RecommendRequest(history=some[:length], k=20) for length in (0, 1, 7, 50)]
+    _require_numbers(student, requests)
+    for first in range(0, len(replayed), _AT_ONCE):
+        together = replayed[first : first + _AT_ONCE]
+        try:
+            _require_numbers(student, together)
+        except DataError:  # a candidate of one is gone from the catalogue
+            continue
+    return student
+
+
+def _require_numbers(student: Student, requests: Sequence[RecommendRequest]) -> None:
     for told in student.recommend(requests):
         if not all(math.isfinite(one.score) for one in told.items):
-            raise BundleError(f"{path} gives scores that are no numbers.", "Export it again.")
-    return student
+            raise BundleError(
+                f"{student.path} gives scores that are no numbers.", "Export it again."
+            )
 
 
 class Audience(Protocol):
@@ -88,11 +106,21 @@ class Keeper:
     """
 
     def __init__(
-        self, shelf: Shelf, pointer: Pointer, audience: Audience, every: float = 0.5
+        self,
+        shelf: Shelf,
+        pointer: Pointer,
+        audience: Audience,
+        every: float = 0.5,
+        opens: Callable[[Path], Student] = warmed,
     ) -> None:
-        """`every`: seconds between looks."""
+        """`every`: seconds between looks; `opens` gives the student of a bundle that is fit to answer."""
         self._shelf, self._pointer, self._audience = shelf, pointer, audience
-        self._every, self._stopped, self._stamp = every, threading.Event(), pointer.stamp()
+        self._opens, self._every, self._stopped, self._stamp = (
+            opens,
+            every,
+            threading.Event(),
+            pointer.stamp(),
+        )
         self._thread = threading.Thread(target=self._watch, name="keeper", daemon=True)
 
     def start(self) -> None:
@@ -104,14 +132,14 @@ class Keeper:
         self._stopped.set()
         self._thread.join()
 
-    def look(self, open_bundle: Callable[[Path], Student] = warmed) -> None:
+    def look(self) -> None:
         """Follow the pointer, if it was changed."""
         stamp = self._pointer.stamp()
         if stamp is None or stamp == self._stamp:
             return
         self._stamp = stamp
         try:
-            student = open_bundle(self._pointer.bundle)
+            student = self._opens(self._pointer.bundle)
             self._shelf.put(student)
         except RecDistillError as error:
             self._audience.refused(error)

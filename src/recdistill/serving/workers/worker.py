@@ -15,7 +15,8 @@ from recdistill.errors import BundleError, RecDistillError
 from recdistill.serving.answering import Student
 from recdistill.serving.app import Application
 from recdistill.serving.assignment import Assignment
-from recdistill.serving.running import web_server
+from recdistill.serving.recording import Recording
+from recdistill.serving.running import answer_until_told, web_server
 from recdistill.serving.shelf import Shelf, warmed
 from recdistill.serving.workers.channel import (
     Begin,
@@ -34,8 +35,8 @@ from recdistill.serving.workers.sealed import Handed
 class Desk:
     """Carries out orders: prepares bundles in the order's own thread, and puts them on the shelf when told to."""
 
-    def __init__(self, channel: Channel) -> None:
-        self._channel = channel
+    def __init__(self, channel: Channel, recording: Recording | None) -> None:
+        self._channel, self._recording = channel, recording
         self._prepared: tuple[int, Student] | None = None
         self.shelf: Shelf | None = None
         self.app: Application | None = None
@@ -73,11 +74,15 @@ class Desk:
                 os.close(each)
 
     def _prepare(self, order: Prepare, files: list[int]) -> None:
+        place = Handed(order.path, order.files, files)
+        replayed = self._recording.sample() if self._recording else ()
         try:
-            self._prepared = (
-                order.number,
-                warmed(Path(order.path), Handed(order.path, order.files, files)),
-            )
+            student = warmed(Path(order.path), place, replayed)
+            if (
+                self.shelf
+            ):  # whether the rules and items of now fit it is found out here, not when all take it
+                student.dressed(self.shelf.student.rules, self.shelf.student.stock)
+            self._prepared = (order.number, student)
         except RecDistillError as error:
             self._channel.send(Refused(order.number, error.message))
         else:
@@ -104,10 +109,11 @@ def work(channel: Channel, listener: socket.socket) -> None:
     """Answer until told to stop."""
     begin, _ = channel.receive()
     assert isinstance(begin, Begin)
-    desk = Desk(channel)
+    assignment = Assignment.model_validate_json(begin.assignment)
     try:
-        assignment = Assignment.model_validate_json(begin.assignment)
-        app = assignment.application(desk.first())
+        recording = assignment.kept_requests()
+        desk = Desk(channel, recording)
+        app = assignment.application(desk.first(), recording)
     except RecDistillError as error:
         channel.send(Failed(error.message, error.hint))
         return
@@ -121,7 +127,7 @@ def work(channel: Channel, listener: socket.socket) -> None:
     channel.send(Serving())
     threading.Thread(target=obey, name="orders", daemon=True).start()
     try:
-        server.run(sockets=[listener])
+        answer_until_told(server, listener)
     finally:
         app.close()
 
