@@ -11,6 +11,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeInt
 
+from recdistill.errors import ConfigError
+
 Pair = tuple[NonNegativeInt, NonNegativeInt]
 LayerPairs = Literal["last", "spread"] | Annotated[tuple[Pair, ...], Field(min_length=1)]
 """`last`, `spread`, or a list of `[student's layer, teacher's layer]`."""
@@ -27,3 +29,21 @@ def paired(layers: LayerPairs, student: int, teacher: int) -> list[tuple[int, in
     if layers == "spread":
         return [(own, -(-(own + 1) * teacher // student) - 1) for own in range(student)]
     return [(own, other) for own, other in layers]
+
+
+def require_layers(label: str, layers: LayerPairs, student: int, teacher: int) -> None:
+    """Refuse pairs of layers that are not there.
+
+    Args:
+        label: how people call who compares.
+        layers: which.
+        student: how many it has.
+        teacher: how many it has.
+    """
+    for own, other in paired(layers, student, teacher):
+        for who, layer, there in (("student", own, student), ("teacher", other, teacher)):
+            if layer >= there:
+                raise ConfigError(
+                    f"{label} asks for layer {layer} of the {who}, which has {there}.",
+                    f"Layers are counted from 0: the nearest is {there - 1}.",
+                )

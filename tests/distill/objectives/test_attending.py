@@ -21,8 +21,9 @@ from live import (
 from pydantic import ValidationError
 
 from recdistill.distill.objectives import AttentionMap, ValueRelation
-from recdistill.distill.objectives.attending import averaged, map_divergence, relations
+from recdistill.distill.objectives.attending import averaged, relations
 from recdistill.errors import ConfigError
+from recdistill.models.attention_maps import map_divergence
 
 STUDENT = {"width": 8, "blocks": 2, "heads": 2}
 TEACHER = {"width": 12, "blocks": 3, "heads": 3, "seed": 3}

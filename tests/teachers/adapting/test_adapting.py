@@ -75,11 +75,18 @@ def test_the_world_is_one_that_plain_vectors_do_not_tell_apart(world, tiny_encod
     assert nearest.mean() < 0.5
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    ("way", "objective"),
+    [
+        *((way, "contrastive") for way in WAYS),
+        ("full", "next-item"),
+        ("full", {"kind": "next-item", "negatives": 16}),
+    ],
+)
 def test_an_encoder_learns_to_read_what_plain_vectors_do_not_tell(
-    way, world, tiny_encoder, tmp_path
+    way, objective, world, tiny_encoder, tmp_path
 ):
-    config = reads(tiny_encoder, adapt=adapted(way))
+    config = reads(tiny_encoder, adapt={**adapted(way), "objective": objective})
     teacher = make_teacher(config).fit(world, RunOptions(folder=tmp_path / "run"))
     told = teacher.notes["adaptation"]
     assert told["kept"]

@@ -45,19 +45,6 @@ def cache(monkeypatch, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def loud(tiny_encoder, tmp_path_factory) -> Path:
-    """The tiny encoder, with layers that change what they get; drawn at random, they hardly do."""
-    encoder, folder = TextEncoder(tiny_encoder), tmp_path_factory.mktemp("loud")
-    with torch.no_grad():
-        for part in encoder.model.encoder.modules():
-            if isinstance(part, torch.nn.Linear):
-                part.weight.mul_(12)
-    encoder.model.save_pretrained(folder)
-    encoder.tokenizer.save_pretrained(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def world(tmp_path_factory):
     return planted(tmp_path_factory.mktemp("planted"))
 
@@ -109,8 +96,8 @@ def test_the_loss_is_that_of_a_loop(width, normalise, tiny_encoder):
         narrow(small, [one.tokens for one in models], width, seed=0)
     axes = directions(torch.stack([one.vector for one in models]).repeat(5, 1), width)
     loss = Likeness(small, whole, models, axes, imitation(hidden=0.3, texts_at_once=3))
-    torch.nn.init.normal_(loss.across[0].weight)
-    torch.nn.init.normal_(loss.across[0].bias)
+    torch.nn.init.normal_(loss.bridges[0][0].weight)
+    torch.nn.init.normal_(loss.bridges[0][0].bias)
     chosen = [2, 0, 1, 3]
     each = Sequences.from_lists([[text] for text in chosen])
     batch = TrainingBatches(each, 1, 4, 0, unlabelled=True).batch(0, 0)
@@ -128,7 +115,7 @@ def test_the_loss_is_that_of_a_loop(width, normalise, tiny_encoder):
         pairs = zip(states(small, some[text])[0], states(whole, some[text])[1], strict=True)
         inside.append(
             torch.stack(
-                [(unit(loss.across[0](s)) - unit(t)).square().sum() for s, t in pairs]
+                [(unit(loss.bridges[0][0](s)) - unit(t)).square().sum() for s, t in pairs]
             ).mean()
         )
     far, inside = torch.stack(far).mean(), torch.stack(inside).mean()
@@ -212,8 +199,14 @@ def test_widths_that_cannot_be_made_are_refused(width, tiny_encoder):
 
 @pytest.mark.parametrize(
     ("layers", "how"),
-    [(1, {}), (1, {"hidden": 0.5}), (None, {"width": 8}), (1, {"width": 8, "held_out": 0})],
-    ids=["vectors", "hidden", "narrow", "unwatched"],
+    [
+        (1, {}),
+        (1, {"hidden": 0.5}),
+        (1, {"terms": ("value-relation", "input-gradient")}),
+        (None, {"width": 8}),
+        (1, {"width": 8, "held_out": 0}),
+    ],
+    ids=["vectors", "hidden", "inside", "narrow", "unwatched"],
 )
 def test_a_smaller_encoder_learns_to_read_what_it_never_saw(layers, how, loud, tmp_path):
     small = TextEncoder(loud, layers=layers)
@@ -285,7 +278,8 @@ def test_a_student_has_its_items_from_a_narrow_one(world, loud, tmp_path):
 
 
 def test_an_interrupted_imitation_goes_on_to_the_same_weights(loud, tmp_path, monkeypatch):
-    how = imitation(training={**TRAINING, "epochs": 2}, hidden=0.5)
+    terms = ("value-relation", "input-gradient")
+    how = imitation(training={**TRAINING, "epochs": 2}, hidden=0.5, terms=terms)
 
     def learn(name: str) -> bytes:
         small = TextEncoder(loud, layers=1)

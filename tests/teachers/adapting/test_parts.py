@@ -25,9 +25,10 @@ from recdistill.teachers.adapting.contrastive import (
 from recdistill.teachers.adapting.library import Library
 from recdistill.teachers.adapting.memory import in_parts, largest_that_fits
 from recdistill.teachers.adapting.nearest import Nearest
+from recdistill.teachers.adapting.others import OfBatch, OfCatalogue, Others
 from recdistill.teachers.adapting.reading import Reader
 from recdistill.teachers.encoder import TextEncoder
-from recdistill.training.step import Moment, TorchBatch
+from recdistill.training.step import Moment, StepLoss, TorchBatch
 
 
 def batch_of(rows: list[list[int]], history: int = 4) -> TorchBatch:
@@ -62,12 +63,16 @@ def test_means_and_own_items_of_windows(rows):
             assert own[position].tolist() == [text in held for text in drawn.tolist()]
 
 
+def held_against(table: torch.Tensor, others: Others, batch: TorchBatch) -> StepLoss:
+    return ContrastiveLoss(lambda texts: table[texts], others, 0.5)(batch, Moment(0, 1, 0, {}))
+
+
 @given(many_rows)
 def test_the_loss_is_that_of_a_loop(rows):
     batch = batch_of(rows)
     table = torch.randn(9, 5, generator=torch.Generator().manual_seed(2))
     counts = torch.arange(1.0, 10.0)
-    loss = ContrastiveLoss(lambda texts: table[texts], counts, 0.5)(batch, Moment(0, 1, 0, {}))
+    loss = held_against(table, OfBatch(counts), batch)
     unit = (table / table.norm(dim=1, keepdim=True)).double().numpy()
     chances = (counts / counts.sum()).double().numpy()
     losses = []
@@ -84,6 +89,42 @@ def test_the_loss_is_that_of_a_loop(rows):
             losses.append(np.log((at + others) / at))
     assert loss.positions == len(losses)
     assert float(loss.total) == pytest.approx(np.mean(losses), rel=1e-4, abs=1e-6)
+
+
+@given(many_rows, st.sampled_from([4, 9, 100]))
+def test_the_next_item_against_the_catalogue_is_that_of_a_loop(rows, number):
+    """All nine texts once, or as often as four draws found each."""
+    batch = batch_of(rows)
+    table = torch.randn(9, 5, generator=torch.Generator().manual_seed(2))
+    torch.manual_seed(4)
+    found = held_against(table, OfCatalogue(9, number), batch)
+    torch.manual_seed(4)
+    sample = torch.randint(9, (4,)).tolist()
+    times = {text: sample.count(text) * 9 / 4 if number == 4 else 1.0 for text in range(9)}
+    unit = (table / table.norm(dim=1, keepdim=True)).double().numpy()
+    losses = []
+    for window in windows(batch):
+        items, targets = batch.items[window].tolist(), batch.targets[window].tolist()
+        for place, right in enumerate(targets):
+            state = unit[items[: place + 1]].mean(0)
+            at = np.exp(state @ unit[right] / 0.5)
+            others = sum(
+                times[text] * np.exp(state @ unit[text] / 0.5)
+                for text in range(9)
+                if text not in items + targets
+            )
+            losses.append(np.log((at + others) / at))
+    assert float(found.total) == pytest.approx(np.mean(losses), rel=1e-4, abs=1e-6)
+
+
+def test_the_sum_over_a_sample_is_that_of_the_catalogue_on_average():
+    batch, powers, sums = batch_of([[1, 2, 3], [4, 5]]), torch.rand(20).exp(), []
+    torch.manual_seed(0)
+    for _ in range(4_000):
+        drawn, log_weights = OfCatalogue(20, 5)(batch)
+        assert torch.isin(batch.targets, drawn).all()
+        sums.append(float((log_weights.exp() * powers[drawn]).sum()))
+    assert np.mean(sums) == pytest.approx(float(powers.sum()), rel=0.01)
 
 
 def test_a_batch_in_which_everything_is_drawn_as_often_as_expected_is_the_whole_softmax():

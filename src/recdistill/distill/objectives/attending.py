@@ -14,37 +14,33 @@ from abc import abstractmethod
 from collections.abc import Callable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from recdistill.distill.objectives.contract import Knobs
 from recdistill.distill.objectives.layers import LayerObjective, mean_of
 from recdistill.distill.output import Output
+from recdistill.models.attention_maps import Maps, relation_map
 from recdistill.models.internals import Anatomy, precise
 from recdistill.models.layer_pairs import paired
 from recdistill.models.transformer import Runs
 
-Maps = Float[Tensor, "rows maps length length"]
-"""Log-probabilities over the columns up to the diagonal, and 0 beyond it."""
+
+def before(length: int, device: torch.device) -> Bool[Tensor, "1 1 length length"]:
+    """Which positions each position of a history sees: those up to it."""
+    return torch.ones(1, 1, length, length, dtype=torch.bool, device=device).tril()
 
 
 def relations(
     left: Float[Tensor, "rows length heads depth"], right: Float[Tensor, "rows length heads depth"]
 ) -> Maps:
     """log A of each head."""
-    scores = torch.einsum("rihd,rjhd->rhij", left, right) * left.shape[-1] ** -0.5
-    later = torch.ones_like(scores[0, 0], dtype=torch.bool).triu(1)
-    return scores.masked_fill(later, -torch.inf).log_softmax(-1).masked_fill(later, 0.0)
+    return relation_map(left, right, before(left.shape[1], left.device))
 
 
 def averaged(maps: Maps) -> Float[Tensor, "rows 1 length length"]:
     """The mean over heads, as one head."""
-    return torch.logsumexp(maps, dim=1, keepdim=True) - math.log(maps.shape[1])
-
-
-def map_divergence(student: Maps, teacher: Maps) -> Float[Tensor, "rows maps length"]:
-    """KL(teacher ‖ student) of each row."""
-    return (teacher.exp() * (teacher - student)).tril().sum(-1)
+    return (torch.logsumexp(maps, dim=1, keepdim=True) - math.log(maps.shape[1])).tril()
 
 
 def map_distance(student: Maps, teacher: Maps) -> Float[Tensor, "rows maps length"]:

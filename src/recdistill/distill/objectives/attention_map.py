@@ -17,13 +17,12 @@ from torch import Tensor
 
 from recdistill.distill.objectives.attending import (
     MapObjective,
-    Maps,
     averaged,
     map_distance,
-    map_divergence,
     relations,
 )
 from recdistill.errors import ConfigError
+from recdistill.models.attention_maps import Maps, map_divergence
 from recdistill.models.internals import Anatomy
 
 

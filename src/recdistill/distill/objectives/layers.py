@@ -13,7 +13,7 @@ from recdistill.distill.objectives.contract import LiveObjective
 from recdistill.distill.output import Output
 from recdistill.errors import ConfigError
 from recdistill.models.internals import Anatomy, Internals
-from recdistill.models.layer_pairs import LayerPairs, paired
+from recdistill.models.layer_pairs import LayerPairs, paired, require_layers
 
 
 class LayerObjective(LiveObjective):
@@ -30,9 +30,8 @@ class LayerObjective(LiveObjective):
                     f"Objective '{self.label}' looks into layers, but the {who} has none.",
                     "Take a model made of transformer blocks (`kind: sasrec`), or drop the term.",
                 )
+        require_layers(f"Objective '{self.label}'", self.layers, student.blocks, teacher.blocks)
         for own, other in paired(self.layers, student.blocks, teacher.blocks):
-            self._require("student", own, student.blocks)
-            self._require("teacher", other, teacher.blocks)
             if isinstance(self.of, Itself) and own >= other:
                 raise ConfigError(
                     f"Objective '{self.label}' lets the student's layer {own} learn from its own layer {other}, "
@@ -41,13 +40,6 @@ class LayerObjective(LiveObjective):
                     if student.blocks > 1
                     else "Give the student more `blocks`, or drop the term.",
                 )
-
-    def _require(self, who: str, layer: int, blocks: int) -> None:
-        if layer >= blocks:
-            raise ConfigError(
-                f"Objective '{self.label}' asks for layer {layer} of the {who}, which has {blocks}.",
-                f"Layers are counted from 0: the nearest is {blocks - 1}.",
-            )
 
     def inside(self, student: Output, teacher: Output) -> tuple[Internals, Internals]:
         """What went on inside the two."""

@@ -10,25 +10,20 @@ widths can be compared, with nothing to learn between them.
 
 from __future__ import annotations
 
-from math import gcd
 from typing import Annotated, Literal
 
-import torch
 from jaxtyping import Float
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
-from recdistill.distill.objectives.attending import MapObjective, map_divergence, relations
-from recdistill.errors import ConfigError
+from recdistill.distill.objectives.attending import MapObjective, before
+from recdistill.models.attention_maps import (
+    Relation,
+    map_divergence,
+    relation_maps,
+    require_cut,
+)
 from recdistill.models.internals import Anatomy
-
-Relation = Literal["query-query", "key-key", "value-value", "query-key"]
-_SIDES: dict[Relation, tuple[int, int]] = {
-    "query-query": (0, 0),
-    "key-key": (1, 1),
-    "value-value": (2, 2),
-    "query-key": (0, 1),
-}
 
 
 class ValueRelation(MapObjective):
@@ -47,16 +42,7 @@ class ValueRelation(MapObjective):
     def fit(self, student: Anatomy, teacher: Anatomy) -> None:
         """Refuse layers that are not there, and a width that cannot be cut so."""
         super().fit(student, teacher)
-        common = gcd(student.width, teacher.width)
-        if common % self.relation_heads:
-            whole = [part for part in range(1, common + 1) if common % part == 0]
-            best = min(whole, key=lambda part: abs(part - self.relation_heads))
-            raise ConfigError(
-                f"Objective '{self.label}' cuts widths into {self.relation_heads} relation heads, but the student "
-                f"is {student.width} wide and the teacher {teacher.width}.",
-                f"The nearest number that divides both is `relation_heads: {best}`; "
-                f"others: {', '.join(map(str, whole))}.",
-            )
+        require_cut(f"Objective '{self.label}'", self.relation_heads, student.width, teacher.width)
 
     def compare(
         self,
@@ -64,16 +50,9 @@ class ValueRelation(MapObjective):
         teacher: Float[Tensor, "rows length 3 teacher_heads teacher_depth"],
     ) -> Float[Tensor, "rows maps length"]:
         """The divergence of each relation."""
+        seen = before(student.shape[1], student.device)
         own, other = (
-            side.flatten(-2).unflatten(-1, (self.relation_heads, -1)) for side in (student, teacher)
+            relation_maps(side.unbind(2), self.relations, self.relation_heads, seen)
+            for side in (student, teacher)
         )
-        return torch.cat(
-            [
-                map_divergence(
-                    relations(own[:, :, left], own[:, :, right]),
-                    relations(other[:, :, left], other[:, :, right]),
-                )
-                for left, right in map(_SIDES.__getitem__, self.relations)
-            ],
-            dim=1,
-        )
+        return map_divergence(own, other)

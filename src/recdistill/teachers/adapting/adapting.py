@@ -19,9 +19,10 @@ from recdistill.teachers.adapting.contrastive import ContrastiveLoss
 from recdistill.teachers.adapting.library import Library
 from recdistill.teachers.adapting.memory import runs_out
 from recdistill.teachers.adapting.nearest import Nearest
+from recdistill.teachers.adapting.others import OfBatch, OfCatalogue
 from recdistill.teachers.adapting.pupil import NOTES, Lessons, Pupil
 from recdistill.teachers.adapting.reading import Reader
-from recdistill.teachers.adapting.settings import AdaptConfig
+from recdistill.teachers.adapting.settings import AdaptConfig, NextItem
 from recdistill.teachers.adapting.trained import Trained
 from recdistill.teachers.encoder import TextEncoder
 from recdistill.training.options import RunOptions
@@ -87,15 +88,19 @@ class Lesson:
         return reader
 
     def _batches(self, seed: int) -> TrainingBatches:
-        training, history = self.how.training, self.how.contrast.history
+        training, history = self.how.training, self.how.next_item.history
         histories = self._library.told(self.dataset.train.histories)
         return TrainingBatches(histories, history, training.batch_size, seed, training.windows)
 
     def _loss(self, reader: Reader) -> ContrastiveLoss:
-        told = self._library.told(self.dataset.train.histories).values
-        counts = np.bincount(told, minlength=len(self._library.texts))
-        counted = torch.from_numpy(counts).float()
-        return ContrastiveLoss(reader, counted, self.how.contrast.temperature)
+        how, texts = self.how.next_item, len(self._library.texts)
+        if isinstance(how, NextItem):
+            others = OfCatalogue(texts, how.negatives)
+        else:
+            told = self._library.told(self.dataset.train.histories).values
+            counts = np.bincount(told, minlength=texts)
+            others = OfBatch(torch.from_numpy(counts).float())
+        return ContrastiveLoss(reader, others, how.temperature, how.kind)
 
     def _measure(self, reader: Reader) -> Callable[[], float] | None:
         """NDCG@10 of what reads most like what was taken last; `None` without validation."""
@@ -106,7 +111,7 @@ class Lesson:
         def measure() -> float:
             vectors = reader(torch.arange(len(self._library.texts))).cpu().numpy()
             table = torch.from_numpy(self._library.table(vectors))
-            nearest = Nearest(self.dataset, table, self.how.contrast.history)
+            nearest = Nearest(self.dataset, table, self.how.next_item.history)
             found = validation(nearest, self.dataset)
             assert found is not None  # there are cases
             return found()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 
 import torch
 from jaxtyping import Bool, Float, Int64
 from torch import Tensor, nn
 
+from recdistill.teachers.adapting.others import Others
 from recdistill.training.step import Moment, StepLoss, TorchBatch
 
 Reading = Callable[[Tensor], Tensor]
@@ -17,39 +17,35 @@ Runs = tuple[tuple[int, int, int], ...]
 
 
 class ContrastiveLoss:
-    """Mean over positions of the softmax between a state and the vectors of the batch's targets.
+    """Mean over positions of the softmax between a state and the vectors of texts: the right one's and others'.
 
     The state after a position is the mean of the unit vectors of its window's items up to there. Every distinct text of
-    a batch is read once, whatever it is in it: input, target, or somebody else's negative.
+    a step is read once, whatever it is in it: input, target, or somebody else's negative.
     """
 
     def __init__(
-        self, reader: Reading, counts: Float[Tensor, " texts"], temperature: float
+        self, reader: Reading, others: Others, temperature: float, name: str = "contrastive"
     ) -> None:
-        """`counts`: how often each text is in the log."""
-        self._reader, self._temperature = reader, temperature
-        self._log_chances = (counts.double() / counts.sum()).log().float()
+        """`others`: against which the right one is held."""
+        self._reader, self._others, self._temperature, self._name = (
+            reader,
+            others,
+            temperature,
+            name,
+        )
 
     def __call__(self, batch: TorchBatch, moment: Moment) -> StepLoss:
         """The loss of `batch`, whose items are numbers of texts; the same at every moment."""
-        texts = torch.cat([batch.items, batch.targets]).unique()
+        drawn, log_weights = self._others(batch)
+        texts = torch.cat([batch.items, batch.targets, drawn]).unique()
         vectors = nn.functional.normalize(self._reader(texts), dim=-1)
         with torch.autocast(vectors.device.type, enabled=False):  # cosines are divided by little
-            total = self._mean(batch, texts, vectors)
-        return StepLoss(total, {"contrastive": total.detach()}, len(batch))
-
-    def _mean(
-        self,
-        batch: TorchBatch,
-        texts: Int64[Tensor, " texts"],
-        vectors: Float[Tensor, "texts width"],
-    ) -> Float[Tensor, ""]:
-        states = window_means(vectors[torch.searchsorted(texts, batch.items)], batch.runs)
-        drawn, right, times = batch.targets.unique(return_inverse=True, return_counts=True)
-        logits = states @ vectors[torch.searchsorted(texts, drawn)].T / self._temperature
-        chances = self._log_chances.to(logits.device)[drawn]
-        weights = times.log() - math.log(len(batch)) - chances
-        return in_batch_softmax(logits, right, weights, of_own_window(batch, drawn)).mean()
+            states = window_means(vectors[torch.searchsorted(texts, batch.items)], batch.runs)
+            logits = states @ vectors[torch.searchsorted(texts, drawn)].T / self._temperature
+            right = torch.searchsorted(drawn, batch.targets)
+            own = of_own_window(batch, drawn)
+            total = in_batch_softmax(logits, right, log_weights, own).mean()
+        return StepLoss(total, {self._name: total.detach()}, len(batch))
 
 
 def in_batch_softmax(
@@ -58,17 +54,16 @@ def in_batch_softmax(
     log_weights: Float[Tensor, " drawn"],
     own: Bool[Tensor, "positions drawn"],
 ) -> Float[Tensor, " positions"]:
-    """`log(exp z_right + Σ_{j not own} w_j exp z_j) - z_right`: the catalogue's softmax, from what a batch holds.
+    """`log(exp z_right + Σ_{j not own} w_j exp z_j) - z_right`: the catalogue's softmax, from what was drawn.
 
-    Targets come into a batch in proportion to their popularity q, so each of n drawn counts 1/(n q) (logQ: Bengio &
-    Senécal 2008; Yi et al. 2019); the right one is always there and counts once (Khrylchenko et al. 2025). What a
-    window holds itself is left out: in a batch it is far more frequent than in the catalogue, and the very last thing
-    that its user would not take (Yuan et al. 2023).
+    The right one is always there and counts once (Khrylchenko et al. 2025). What a window holds itself is left out: in
+    a batch it is far more frequent than in the catalogue, and the very last thing that its user would not take (Yuan
+    et al. 2023); a mean of vectors lies near these in any case.
 
     Args:
         logits: of every state with every text that is a target in the batch.
         right: the column of each position's own target.
-        log_weights: `log (times drawn / (n q))` of each column.
+        log_weights: `log w` of each column; −∞ for one that counts only where it is right.
         own: which columns are of the position's window.
     """
     at = logits.gather(1, right[:, None])

@@ -18,7 +18,12 @@ from recdistill.errors import ConfigError, DataError, DivergenceError
 from recdistill.files import content_hash, read_json
 from recdistill.teachers.adapting import sentence_files
 from recdistill.teachers.adapting.library import Library
-from recdistill.teachers.adapting.likeness import Likeness, Model, mean_cosine
+from recdistill.teachers.adapting.likeness import (
+    Likeness,
+    Model,
+    mean_cosine,
+    require_alike,
+)
 from recdistill.teachers.adapting.narrowing import directions, narrow
 from recdistill.teachers.adapting.pupil import NOTES, Lessons, Pupil
 from recdistill.teachers.adapting.settings import Imitation
@@ -53,7 +58,7 @@ class ImitationLesson:
         already is not made again; an interrupted training goes on from `run.folder`.
 
         Raises:
-            ConfigError: the encoder is not smaller than the whole, or cannot be made so.
+            ConfigError: the encoder is not smaller than the whole, cannot be made so, or cannot be compared with it.
             DataError: there are too few texts to learn from.
             DivergenceError: what was drawn anew is no better for having learned.
         """
@@ -75,8 +80,10 @@ class ImitationLesson:
             "texts": content_hash(texts),
         }
         learned, held = split(texts, self.how.held_out)
-        models = self._models(whole, texts, run)
-        self._make_small(whole, [models[text].tokens for text in learned.tolist()], run.seed)
+        tokens = whole.tokens(texts)
+        self._make_small(whole, [tokens[text] for text in learned.tolist()], run.seed)
+        require_alike(self.small, whole, self.how, tokens[0])
+        models = self._models(whole, texts, tokens, run)
         trained = Trained(self.small.model, self.how, run.seed).eval()
         vectors = torch.stack([models[text].vector for text in learned.tolist()])
         axes = directions(vectors, self.small.width)
@@ -92,11 +99,13 @@ class ImitationLesson:
         pupil = Pupil(trained, self.small.tokenizer, self.name, self.how, beside)
         return pupil.taught(lessons, folder, run)
 
-    def _models(self, whole: TextEncoder, texts: list[str], run: RunOptions) -> list[Model]:
+    def _models(
+        self, whole: TextEncoder, texts: list[str], tokens: list[list[int]], run: RunOptions
+    ) -> list[Model]:
         vectors = torch.from_numpy(
             text_vectors(whole, texts, batch_size=self.batch_size, progress=run.progress)
         )
-        return [Model(*pair) for pair in zip(whole.tokens(texts), vectors, strict=True)]
+        return [Model(*pair) for pair in zip(tokens, vectors, strict=True)]
 
     def _make_small(self, whole: TextEncoder, tokens: list[list[int]], seed: int) -> None:
         if self.how.width is not None:

@@ -1,11 +1,11 @@
-"""How near a small encoder is to the whole one: the vectors of texts and, where asked for, the hidden states.
+"""How near a small encoder is to the whole one: the vectors of texts and, where asked for, what goes on inside.
 
-    L = mean over texts of  D(P v, v*) + λ · mean over pairs of layers and tokens of ‖unit(W h + b) − unit(h*)‖²
+    L = mean over texts of  D(P v, v*) + Σ_t λ_t · T_t
 
 D is 2 (1 − cos) between vectors that are normalised, else their mean squared difference (Reimers & Gurevych 2020). P
 holds the directions in which the whole encoder's vectors lie, as orthonormal columns, and is not learned, so that
-cosines between small vectors are cosines of the whole one's space; it is the identity where both are as wide. W and b,
-one for each pair of layers, are learned beside and dropped (TinyBERT: Jiao et al. 2020; PKD: Sun et al. 2019).
+cosines between small vectors are cosines of the whole one's space; it is the identity where both are as wide. T_t are
+the terms in `terms/`: hidden states, relations of attention, gradients.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
-from recdistill.language.blocks import blocks, overheard
+from recdistill.language.blocks import blocks
 from recdistill.models.geometry import state_distance
-from recdistill.models.internals import precise
-from recdistill.models.layer_pairs import paired
 from recdistill.teachers.adapting.reading import Reader, Tokens, alike
 from recdistill.teachers.adapting.settings import Imitation
+from recdistill.teachers.adapting.terms.hearing import hear
 from recdistill.teachers.encoder import TextEncoder
 from recdistill.training.step import Moment, StepLoss, TorchBatch
 
@@ -36,6 +35,19 @@ class Model:
 
     def __len__(self) -> int:
         return len(self.tokens)
+
+
+@torch.no_grad()
+def require_alike(small: TextEncoder, whole: TextEncoder, how: Imitation, text: Tokens) -> None:
+    """Refuse encoders whose insides cannot be compared as `how` says; found out on one `text`.
+
+    Raises:
+        ConfigError: layers, heads or attention are not there.
+    """
+    if how.inside:
+        own, other = (hear(one, [text]).anatomy for one in (small, whole))
+        for term in how.inside:
+            term.fit(own, other)
 
 
 class Likeness(nn.Module):
@@ -55,7 +67,7 @@ class Likeness(nn.Module):
 
         Args:
             small: who learns.
-            whole: whom it imitates; it reads along only where hidden states count.
+            whole: whom it imitates; it reads along only where insides count.
             models: every text by its number.
             axes: P.
             how: what counts how much.
@@ -63,11 +75,13 @@ class Likeness(nn.Module):
         super().__init__()
         self.register_buffer("axes", axes)
         # Neither encoder is a part of the loss: one is trained beside it, one not at all.
-        self._encoders, self._models = (small, whole), models
-        depths = [len(blocks(one.model)[1]) for one in self._encoders] if how.hidden else [0, 0]
-        self._pairs = paired(how.pairs, *depths) if how.hidden else []
-        self.across = nn.ModuleList(across(axes) for _ in self._pairs)
-        self.weights = (1.0, how.hidden)[: 1 + bool(how.hidden)]
+        self._encoders, self._models, self._terms = (small, whole), models, how.inside
+        depths = [len(blocks(one.model)[1]) for one in (small, whole)] if self._terms else [0, 0]
+        self.bridges = nn.ModuleList(
+            term.bridge(axes, (depths[0], depths[1])) for term in self._terms
+        )
+        self.names = ("vectors", *(term.kind for term in self._terms))
+        self.weights = (1.0, *(term.weight for term in self._terms))
         self.reader = Reader(self.losses, models, how.texts_at_once)
         self.to(small.device)
 
@@ -75,54 +89,31 @@ class Likeness(nn.Module):
         """The loss of the texts of `batch`; the same at every moment."""
         means = self.reader(batch.items).mean(0)
         total = (means * means.new_tensor(self.weights)).sum()
-        names = ("vectors", "hidden")
-        return StepLoss(total, dict(zip(names, means.detach(), strict=False)), len(batch))
+        return StepLoss(total, dict(zip(self.names, means.detach(), strict=True)), len(batch))
 
     def losses(self, models: Sequence[Model]) -> Float[Tensor, "texts terms"]:
-        """Of each text, the shortest first: how far its vector is off, and its hidden states where they count."""
+        """Of each text, the shortest first: how far its vector is off, and what else counts."""
         return torch.cat([self._together(models[part]) for part in alike([*map(len, models)])])
 
     def _together(self, models: Sequence[Model]) -> Float[Tensor, "texts terms"]:
-        small, whole = self._encoders
-        tokens = [one.tokens for one in models]
-        with overheard(small.model) as own:
-            vectors = small.vectors(tokens)
-        wanted = torch.stack([one.vector for one in models]).to(vectors.device)
-        found = [state_distance(vectors @ self.axes.T, wanted, normalise=small.normalise)]
-        if self._pairs:
-            with torch.no_grad(), overheard(whole.model) as others:
-                whole.vectors(tokens)
-            found.append(self._hidden(own, others, [*map(len, models)]))
+        (small, whole), tokens = self._encoders, [one.tokens for one in models]
+        probes = self._probes(len(models))
+        own = hear(small, tokens, probes)
+        wanted = torch.stack([one.vector for one in models]).to(self.axes.device)
+        found = [state_distance(own.vectors @ self.axes.T, wanted, normalise=small.normalise)]
+        if self._terms:
+            with torch.no_grad():
+                other = hear(whole, tokens, None if probes is None else probes @ self.axes.T)
+            pairs = zip(self._terms, self.bridges, strict=True)
+            found += [term(own, other, bridge) for term, bridge in pairs]
         return torch.stack(found, dim=1)
 
-    def _hidden(
-        self,
-        own: Sequence[Float[Tensor, "texts tokens narrow"]],
-        others: Sequence[Float[Tensor, "texts tokens width"]],
-        lengths: Sequence[int],
-    ) -> Float[Tensor, " texts"]:
-        """The mean over pairs of layers and a text's tokens."""
-        sizes = torch.tensor(lengths, device=own[0].device)
-        there = torch.arange(own[0].shape[1], device=sizes.device) < sizes[:, None]
-        far = torch.stack(
-            [
-                state_distance(
-                    over(precise(own[s])[there]), precise(others[t])[there], normalise=True
-                )
-                for over, (s, t) in zip(self.across, self._pairs, strict=True)
-            ]
-        ).mean(0)
-        rows = torch.arange(len(sizes), device=sizes.device).repeat_interleave(sizes)
-        return torch.zeros(len(sizes), device=far.device).index_add(0, rows, far) / sizes
-
-
-def across(axes: Float[Tensor, "width narrow"]) -> nn.Linear:
-    """A map into the whole encoder's states that begins as `axes`: for layers taken over, as the identity."""
-    made = nn.Linear(axes.shape[1], axes.shape[0])
-    with torch.no_grad():
-        made.weight.copy_(axes)
-        made.bias.zero_()
-    return made
+    def _probes(self, count: int) -> Float[Tensor, "texts narrow"] | None:
+        """Signs for each text, where a term wants them; drawn text by text, so that parts do not matter."""
+        if not any(term.probing for term in self._terms):
+            return None
+        signs = torch.randint(2, (count, self.axes.shape[1])).mul(2).sub(1)
+        return signs.to(self.axes.device, self.axes.dtype)
 
 
 @torch.no_grad()

@@ -8,6 +8,9 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, field_
 
 from recdistill.models.layer_pairs import LayerPairs
 from recdistill.settings import KindInShort, Settings
+from recdistill.teachers.adapting.terms import TermConfig
+from recdistill.teachers.adapting.terms.contract import InnerTerm
+from recdistill.teachers.adapting.terms.hidden import Hidden
 from recdistill.training.options import AdamW, TrainingConfig, WarmupCosine
 
 
@@ -22,6 +25,20 @@ class Contrastive(Settings):
     """By which cosines are divided (Gao et al. 2021)."""
 
 
+class NextItem(Settings):
+    """What a user took next against the whole catalogue, as recommenders learn it: the softmax over all texts, or over
+    texts drawn alike, without bias. Unlike in `contrastive`, items that nobody takes are learned about too."""
+
+    kind: Literal["next-item"] = "next-item"
+    history: PositiveInt = 10
+    """How many of the latest items the mean is of."""
+    temperature: PositiveFloat = 0.05
+    """By which cosines are divided."""
+    negatives: PositiveInt = 256
+    """Texts drawn a step, which are read with gradients beside the batch's own. As many as the catalogue has, or more,
+    are all of them, each once."""
+
+
 class NextTitle(Settings):
     """The title of what a user took next, said after a prompt about what they took before: −log p(title | prompt), as
     language models are trained (Bao et al. 2023, TALLRec and BIGRec)."""
@@ -29,7 +46,7 @@ class NextTitle(Settings):
     kind: Literal["next-title"] = "next-title"
 
 
-Objective = Annotated[Contrastive | NextTitle, Field(discriminator="kind"), KindInShort]
+Objective = Annotated[Contrastive | NextItem | NextTitle, Field(discriminator="kind"), KindInShort]
 """What a language model is fine-tuned for; its `kind` is enough."""
 
 
@@ -67,12 +84,18 @@ class FineTuning(Adaptation):
     """What every way to learn from the log has."""
 
     objective: Objective | None = None
-    """`contrastive` for who speaks by vectors, `next-title` for who names titles; either where not given."""
+    """`contrastive` for who speaks by vectors, `next-title` for who names titles; either where not given. A text
+    encoder may learn `next-item` instead."""
 
     @property
     def contrast(self) -> Contrastive:
         """The objective of who speaks by vectors."""
         return self.objective if isinstance(self.objective, Contrastive) else Contrastive()
+
+    @property
+    def next_item(self) -> Contrastive | NextItem:
+        """The objective of a text encoder: against which texts the next one is held."""
+        return self.objective if isinstance(self.objective, NextItem) else self.contrast
 
 
 def laid_over(usual: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -148,6 +171,9 @@ class Imitation(Adaptation):
     """What hidden states count beside vectors; above 0 the whole encoder reads along in every step."""
     pairs: LayerPairs = "spread"
     """Which layers' hidden states are compared: `last`, `spread`, or a list of `[small one's, whole one's]`."""
+    terms: tuple[TermConfig, ...] = Field(default=(), exclude_if=lambda given: not given)
+    """What else of the whole encoder's inside counts, a kind at most once: `value-relation` (attention),
+    `input-gradient`. The whole encoder reads along in every step."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     """While it learns: what the whole encoder says of a text is no matter of chance, and drawing parts of the small one
     away only blurs it."""
@@ -157,6 +183,23 @@ class Imitation(Adaptation):
     """Patterns (`*embeddings*`) of names of parameters that stay as they are."""
     training: ImitationTraining = ImitationTraining()  # pyright: ignore[reportIncompatibleVariableOverride]
     """A short training of all that is left, warmed up and falling along a cosine."""
+
+    @field_validator("terms")
+    @classmethod
+    def _each_once(cls, given: tuple[InnerTerm, ...]) -> tuple[InnerTerm, ...]:
+        kinds = [term.kind for term in given]
+        for kind in kinds:
+            if kinds.count(kind) > 1:
+                raise ValueError(
+                    f"the term '{kind}' is there twice: give it once, with the weight of both"
+                )
+        return given
+
+    @property
+    def inside(self) -> tuple[InnerTerm, ...]:
+        """All that counts beside vectors."""
+        hidden = [Hidden(weight=self.hidden, layers=self.pairs)] if self.hidden else []
+        return (*hidden, *self.terms)
 
 
 AdaptConfig = Annotated[Lora | Full | TopLayers, Field(discriminator="kind"), KindInShort]

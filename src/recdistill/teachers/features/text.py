@@ -75,7 +75,7 @@ class TextSource(ItemSource):
                 )
         elif self.adapt is not None and isinstance(self.adapt.objective, NextTitle):
             raise ValueError(
-                "a text encoder names no titles: the objective to adapt it for is `contrastive`"
+                "a text encoder names no titles: the objective to adapt it for is `contrastive` or `next-item`"
             )
         if self.adapter is None and self.adapter_revision is not None:
             raise ValueError("`adapter_revision` pins an adapter: name it with `adapter`")
