@@ -46,8 +46,8 @@ class Attended:
         """What `scaled_dot_product_attention` is given."""
         repeats = query.shape[1] // key.shape[1]
         key, value = (part.repeat_interleave(repeats, dim=1) for part in (key, value))
-        parts = [part.transpose(1, 2) for part in (query, key, value)]
-        return cls(*parts, _seen(query, attn_mask, causal=is_causal))
+        seen = _seen(query, attn_mask, causal=is_causal)
+        return cls(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2), seen)
 
     def detached(self) -> Attended:
         """The same, through which no gradient flows."""

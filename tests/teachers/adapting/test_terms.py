@@ -339,7 +339,7 @@ def test_settings_from_before_have_the_keys_they_had():
     assert "terms" not in imitation().model_dump(mode="json")
     told = imitation(terms=BOTH)
     assert Imitation.model_validate(told.model_dump(mode="json")) == told
-    assert [term.kind for term in imitation(hidden=0.2, terms=BOTH).inside] == ["hidden", *BOTH]
+    assert [term.name for term in imitation(hidden=0.2, terms=BOTH).inside] == ["hidden", *BOTH]
 
 
 def test_heard_without_probes_has_no_gradient(loud):

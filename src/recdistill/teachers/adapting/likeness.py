@@ -80,7 +80,7 @@ class Likeness(nn.Module):
         self.bridges = nn.ModuleList(
             term.bridge(axes, (depths[0], depths[1])) for term in self._terms
         )
-        self.names = ("vectors", *(term.kind for term in self._terms))
+        self.names = ("vectors", *(term.name for term in self._terms))
         self.weights = (1.0, *(term.weight for term in self._terms))
         self.reader = Reader(self.losses, models, how.texts_at_once)
         self.to(small.device)

@@ -187,7 +187,7 @@ class Imitation(Adaptation):
     @field_validator("terms")
     @classmethod
     def _each_once(cls, given: tuple[InnerTerm, ...]) -> tuple[InnerTerm, ...]:
-        kinds = [term.kind for term in given]
+        kinds = [term.name for term in given]
         for kind in kinds:
             if kinds.count(kind) > 1:
                 raise ValueError(

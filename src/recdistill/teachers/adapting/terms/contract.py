@@ -20,16 +20,20 @@ Axes = Float[Tensor, "width narrow"]
 class InnerTerm(Settings, ABC):
     """A difference of two encoders' insides."""
 
-    kind: str
     weight: PositiveFloat
     """What it counts beside the vectors, which count 1."""
     probing: ClassVar[bool] = False
     """Whether it compares `Heard.gradient`."""
 
     @property
+    def name(self) -> str:
+        """Its kind, which each kind of term has as a setting."""
+        return str(getattr(self, "kind", type(self).__name__))
+
+    @property
     def label(self) -> str:
         """How refusals call it."""
-        return f"`adapt` with the term '{self.kind}'"
+        return f"`adapt` with the term '{self.name}'"
 
     @abstractmethod
     def fit(self, small: Anatomy, whole: Anatomy) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from jaxtyping import Bool, Float, Int64
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from recdistill.language.attention import Attended, attention_heard
@@ -108,9 +108,12 @@ def _slope(
 @contextmanager
 def _gated(model: Any, gates: Float[Tensor, "texts tokens"]) -> Generator[None]:
     """Let through so much of each token's embedding, as it comes from the table of words."""
-    words = model.get_input_embeddings()
-    hook = words.register_forward_hook(lambda _, __, given: given * gates[..., None])
+
+    def hook(_: nn.Module, __: Any, given: Tensor) -> Tensor:
+        return given * gates[..., None]
+
+    handle = model.get_input_embeddings().register_forward_hook(hook)
     try:
         yield
     finally:
-        hook.remove()
+        handle.remove()
