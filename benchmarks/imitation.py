@@ -47,6 +47,8 @@ ARMS: dict[str, tuple[Layers | None, dict[str, Any] | None]] = {
     "layers 0 and 5, imitation": ((0, 5), {}),
     "layers 0 and 5, 128 wide, imitation": ((0, 5), {"width": 128}),
     "layers 0 and 5, imitation, hidden states": ((0, 5), {"hidden": 0.2}),
+    "layers 0 and 5, imitation, attention": ((0, 5), {"terms": ["value-relation"]}),
+    "layers 0 and 5, imitation, gradients": ((0, 5), {"terms": ["input-gradient"]}),
 }
 
 
