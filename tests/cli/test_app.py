@@ -42,6 +42,7 @@ def test_version(capsys):
         ["distill"],
         ["evaluate"],
         ["explain-run"],
+        ["compress"],
         ["export"],
         ["recommend"],
         ["compare"],

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from recipe_files import check_beginning
 
 from recdistill.compression.settings import Quantising, Structure, Weights
 from recdistill.config.agreement import load_agreeing
+from recdistill.config.tree import load_config
 
 HOME = Path(__file__).parents[2] / "recipes" / "compression"
 FILES = sorted(HOME.glob("*.yaml"))
@@ -32,3 +34,13 @@ def test_they_say_what_they_are():
     for path in FILES:
         if path.stem != "base":
             check_beginning(path, "# ")
+
+
+@pytest.mark.parametrize("name", ["quickstart", "amazon-beauty"])
+def test_smaller_students_are_made_alike_but_for_the_teacher(name):
+    made = load_config(HOME.parent / "smaller" / f"{name}.yaml", []).compression
+    assert made is not None
+    half, alone = made.students["half"], made.students["half-alone"]
+    assert alone.objectives is not None
+    assert alone.model_copy(update={"objectives": None}) == half
+    assert not any(term.taught for term in alone.objectives)

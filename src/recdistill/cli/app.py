@@ -13,6 +13,7 @@ import typer
 from recdistill import __version__
 from recdistill.cli import (
     comparison,
+    compression,
     configuration,
     data,
     ledger,
@@ -46,6 +47,7 @@ app = typer.Typer(
 stages.register(app)
 teachers.register(app)
 comparison.register(app)
+compression.register(app)
 recommendation.register(app)
 serve.register(app)
 app.add_typer(data.app, name="data")

@@ -77,3 +77,25 @@ class Quantising(Settings):
 
     bits: Literal[4, 8] = 8
     """Of each number in the table."""
+
+
+class Tolerance(Settings):
+    """How much of its quality a student may lose by being made smaller, and how well that must be known."""
+
+    share: float = Field(default=0.02, ge=0, lt=1)
+    """Of the quality of the student as it is, on validation."""
+    proof: Literal["estimate", "interval"] = "estimate"
+    """`estimate`: refused where more is lost as measured; `interval`: wherever the interval of the loss reaches
+    beyond, so that what passes has been shown to lose no more."""
+
+    def allows(self, loss: float, highest: float) -> bool:
+        """Whether a share `loss`, which may be as high as `highest`, is bearable."""
+        return (highest if self.proof == "interval" else loss) <= self.share
+
+
+def _share_alone(given: Any) -> Any:
+    return {"share": given} if isinstance(given, int | float) else given
+
+
+AnyTolerance = Annotated[Tolerance, BeforeValidator(_share_alone)]
+"""`0.02` for short."""

@@ -8,13 +8,14 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
+from recdistill.config.compressing import WHOLE, CompressionConfig, Form
 from recdistill.config.continuing import Continues
 from recdistill.config.located import LocatedYaml
 from recdistill.config.refusals import refusal
 from recdistill.data.configuration import DatasetConfig
 from recdistill.distill.recipe import Recipe
 from recdistill.distill.rehearsal import rehearse
-from recdistill.errors import ConfigError
+from recdistill.errors import ConfigError, nearest
 from recdistill.evaluation.options import EvaluationConfig
 from recdistill.models.item_encoders import IdItemsConfig, VectorItemsConfig
 from recdistill.models.sasrec import SASRecConfig
@@ -40,6 +41,13 @@ class BundleConfig(Settings):
     """Whether a large catalogue may have an index, if one finds nearly all and sooner than a scan of all items."""
     reasons: bool = Field(default=False, exclude_if=lambda given: not given)
     """Whether the teacher's reasons leave with it, where it gave any. They may tell in words what somebody took."""
+    student: str = Field(default=WHOLE, exclude_if=lambda given: given == WHOLE)
+    """Which student leaves: `whole`, as it was trained, or one of `compression.students` by its name."""
+
+    @property
+    def form(self) -> Form:
+        """How its numbers are stored."""
+        return Form(precision=self.precision)
 
 
 class RunConfig(Settings):
@@ -59,6 +67,10 @@ class RunConfig(Settings):
     """Of the student, with and without distillation alike."""
     evaluation: EvaluationConfig = EvaluationConfig()
     bundle: BundleConfig = BundleConfig()
+    compression: CompressionConfig | None = Field(
+        default=None, exclude_if=lambda given: given is None
+    )
+    """Smaller students, and what may be lost by them; where it is given, no bundle that loses more leaves."""
     trackers: tuple[TrackerName, ...] = ("tensorboard",)
     """Where training curves go besides `log.jsonl`; they do not change the result."""
     continues: Continues | None = Field(default=None, exclude_if=lambda given: given is None)
@@ -82,6 +94,7 @@ def parse_config(source: LocatedYaml) -> RunConfig:
         raise refusal(error, RunConfig, source) from None
     _require_sayable(config)
     _require_filled(config)
+    _require_smaller(config)
     # What the teacher is asked is known here, so a recipe that needs more fails before anything is trained.
     config.recipe.check({signal.kind: signal for signal in config.signals}, "the list `signals`")
     # So is what both models will be made of.
@@ -124,6 +137,23 @@ def _require_filled(config: RunConfig) -> None:
             "Both `features` and the recipe's `init` say what the student's items are made from.",
             "Drop one of them.",
         )
+
+
+def _require_smaller(config: RunConfig) -> None:
+    """Refuse a bundle of a student that nobody makes, and smaller ones that cannot be made."""
+    made = config.compression or CompressionConfig()
+    names = [WHOLE, *made.students]
+    if config.bundle.student not in names:
+        raise ConfigError(
+            f"No student is called '{config.bundle.student}'.",
+            f"bundle.student: {nearest(config.bundle.student, names)}",
+        )
+    if config.compression is None or config.recipe.auto:
+        return
+    said = {signal.kind: signal for signal in config.signals}
+    for name, reduction in made.students.items():
+        recipe = reduction.after(config.recipe, config.training.epochs)
+        recipe.check(said, f"the list `signals` (for the smaller student '{name}')")
 
 
 def to_yaml(config: Settings) -> str:

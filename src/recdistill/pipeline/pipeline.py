@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from recdistill import __version__
+from recdistill.config.compressing import WHOLE
 from recdistill.config.found import load_found
 from recdistill.config.tree import RunConfig, load_config, to_yaml
 from recdistill.data.dataset import Dataset
@@ -225,11 +226,14 @@ class Pipeline:
         ]
         return arms.Students([student for student, _ in pairs], [twin for _, twin in pairs])
 
-    def train(self, arm: arms.Arm, seed: int) -> arms.Trained:
-        """A student of one arm and seed; one that another arm trained already is taken over."""
+    def train(self, arm: arms.Arm, seed: int, after: arms.Trained | None = None) -> arms.Trained:
+        """A student of one arm and seed; one that another arm trained already is taken over.
+
+        It begins as what `after` became, where that is given.
+        """
         signals = self.signals if arm.distilled else None
         spoken = self.spoken(signals) if signals else []
-        start = self.former.student(arm, seed) if self.former else None
+        start = after or (self.former.student(arm, seed) if self.former else None)
         key = stage_key(
             self.dataset.fingerprint,
             self.config.student.model_dump(mode="json"),
@@ -328,17 +332,36 @@ class Pipeline:
         """The page about teachers."""
         return self.folder.path / "judging" / "teachers.html"
 
+    def compress(self) -> dict[str, Any]:
+        """The content of `compression.json`: smaller students, and what they lose; the page lies beside it."""
+        from recdistill.pipeline.lessening import compared
+
+        return read_json(compared(self) / "compression.json")
+
+    @property
+    def compression_file(self) -> Path:
+        """The page about smaller students."""
+        return self.folder.path / "compression" / "compression.html"
+
     def export(self) -> Path:
-        """The bundle of the distilled student that validation likes best.
+        """The bundle of the distilled student that validation likes best, or of a smaller one that is asked for.
 
         It carries the main numbers of the report, if there is one of these very students.
+
+        Raises:
+            BundleError: it cannot leave, or loses more than `compression.tolerance`; what was there before stays.
         """
         from recdistill.bundle.export import export
         from recdistill.bundle.manifest import FORMAT
+        from recdistill.pipeline.lessening import leaving, require_bearable
 
-        chosen = self.students.best
-        settings, measured, told = self.config.bundle, self._measured(), self._reasons()
+        chosen = leaving(self)
+        settings, told = self.config.bundle, self._reasons()
+        # The report knows nothing of students that were made smaller after it.
+        measured = self._measured() if settings.student == WHOLE else {}
         parts = [FORMAT, settings.model_dump(mode="json"), chosen.identity, measured]
+        if self.config.compression:
+            parts.append(self.config.compression.tolerance.model_dump())
         key = stage_key(*parts, *([told.identity] if told else []))
 
         def write(folder: Path) -> None:
@@ -346,14 +369,17 @@ class Pipeline:
                 chosen.model,
                 self.dataset,
                 folder,
-                precision=settings.precision,
+                **settings.form.model_dump(),
                 index=settings.index,
                 checks=settings.checks,
                 metrics=measured,
                 reasons=told,
             )
 
-        return self.stage(Stage("bundle", key, write)).folder
+        stage = Stage("bundle", key, write)
+        if not self._runner.current(stage):
+            require_bearable(self)
+        return self.stage(stage).folder
 
     def _reasons(self) -> Reasons | None:
         """The teacher's reasons, where they are to leave with the bundle."""

@@ -11,8 +11,10 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from lessened import form, sample_lessening
 
 from recdistill.evaluation.report import Example, Explained, Listed, Story, save_report
+from recdistill.evaluation.report.lessening import save_lessening
 
 TOOL = Path(__file__).parents[3] / "tools" / "chromium.py"
 SIZES = pytest.mark.parametrize("width", [400, 1400])
@@ -121,3 +123,16 @@ def luminance(browser: Any, colour: str) -> float:
     channels = [int(part) / 255 for part in browser.evaluate(script)[4:-1].split(",")]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@SIZES
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_so_does_the_page_about_smaller_students(
+    browser: Any, tmp_path: Path, width: int, scheme: str
+) -> None:
+    content = sample_lessening()
+    content["dataset"]["name"] = "W" * 300
+    content["forms"]["long-" * 12 + "int8"] = form(0.097, 0.01, 90_000, "front")
+    browser.open(save_lessening(tmp_path, content), width, scheme)
+    assert browser.evaluate("document.documentElement.scrollWidth") == width
+    assert browser.complaints() == []

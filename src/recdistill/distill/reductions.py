@@ -1,0 +1,49 @@
+"""A finished student made smaller, and taught on: one more phase, as data."""
+
+from __future__ import annotations
+
+from pydantic import Field, PositiveInt, model_validator
+
+from recdistill.compression.settings import Pruning, Quantising
+from recdistill.distill.objectives import AnyObjective
+from recdistill.distill.phases import Phase
+from recdistill.distill.recipe import Recipe
+from recdistill.settings import Settings
+
+
+class Reduction(Settings):
+    """What is done to a student that has learned by its recipe already: prune, then distil again."""
+
+    prune: Pruning | None = None
+    """What is cut from it: `{parameters: 0.5}` halves it."""
+    quantise: Quantising | None = None
+    """In how many bits its item table is seen while it learns on."""
+    epochs: PositiveInt | None = None
+    """How long it learns on; half as long as it learned, when not given."""
+    objectives: tuple[AnyObjective, ...] | None = Field(default=None, min_length=1)
+    """What it learns on by; what its recipe ended with, when not given. `[{kind: next-item}]` is the control without
+    a teacher."""
+
+    @model_validator(mode="after")
+    def _does_something(self) -> Reduction:
+        if self.prune is None and self.quantise is None:
+            raise ValueError("say what makes it smaller: `prune`, `quantise`, or both")
+        return self
+
+    def after(self, recipe: Recipe, epochs: int) -> Recipe:
+        """The recipe of the further phase, for a student that learned by `recipe` for so many `epochs`."""
+        last = recipe.course[-1]
+        phase = Phase.model_validate(
+            {
+                **{name: getattr(last, name) for name in Phase.model_fields},
+                "objectives": self.objectives or last.objectives,
+                "prune": self.prune,
+                "quantise": self.quantise,
+                "share": 1.0,
+                "anew": False,
+                "trains": (),
+            }
+        )
+        return Recipe(
+            phases=(phase,), tutors=recipe.tutors, epochs=self.epochs or max(1, epochs // 2)
+        )

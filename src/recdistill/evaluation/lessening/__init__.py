@@ -1,0 +1,1 @@
+"""What smaller forms of a student lose, on validation, and what they save."""
