@@ -13,6 +13,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -61,12 +62,16 @@ class Browser:
 
     def open(self, page: Path, width: int, scheme: Literal["light", "dark"] = "light") -> None:
         """Load a local file at exactly `width` CSS pixels and wait until it is complete."""
+        self.visit(page.resolve().as_uri(), width, scheme)
+
+    def visit(self, url: str, width: int, scheme: Literal["light", "dark"] = "light") -> None:
+        """Load an address at exactly `width` CSS pixels and wait until it is complete."""
         self.events.clear()
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=900,
                   deviceScaleFactor=1, mobile=False)  # fmt: skip
         feature = {"name": "prefers-color-scheme", "value": scheme}
         self.call("Emulation.setEmulatedMedia", media="", features=[feature])
-        self.call("Page.navigate", url=page.resolve().as_uri())
+        self.call("Page.navigate", url=url)
         while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
             self.events.append(self._receive())
 
@@ -76,6 +81,26 @@ class Browser:
         if "exceptionDetails" in answer:
             raise RuntimeError(answer["exceptionDetails"]["text"])
         return answer["result"].get("value")
+
+    def press(self, key: str) -> None:
+        """A key such as `Tab`, or a letter, as a keyboard gives it."""
+        letter = {"text": key} if len(key) == 1 else {"text": "\r"} if key == "Enter" else {}
+        code = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowUp": 38, "ArrowDown": 40, " ": 32}
+        told = {"key": key, "windowsVirtualKeyCode": code.get(key, 0)}
+        self.call("Input.dispatchKeyEvent", type="keyDown", **told, **letter)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **told)
+
+    def type(self, text: str) -> None:
+        """Letters into what has the focus."""
+        self.call("Input.insertText", text=text)
+
+    def wait_for(self, script: str, seconds: float = 20) -> None:
+        """Until a JavaScript expression is true."""
+        until = time.monotonic() + seconds
+        while not self.evaluate(script):
+            if time.monotonic() > until:
+                raise TimeoutError(script)
+            time.sleep(0.05)
 
     def requests(self) -> list[str]:
         """Addresses that the page asked for since it was opened, the page itself included."""

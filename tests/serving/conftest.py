@@ -12,10 +12,10 @@ from served import Client
 from recdistill.data.dataset import Dataset
 from recdistill.serving.answering import Student, open_student
 from recdistill.serving.app import Application
+from recdistill.serving.beside import Beside
 from recdistill.serving.histories.opening import Store, open_store
 from recdistill.serving.keys import SCOPES, KeyRing, make_key
 from recdistill.serving.limits import Limits
-from recdistill.serving.rules import NO_RULES
 from recdistill.serving.shelf import Shelf
 from recdistill.serving.stock.store import StockStore
 
@@ -45,13 +45,13 @@ def student(bundle_folder: Path) -> Student:
 
 @pytest.fixture
 def serve(student: Student) -> Iterator[Callable[..., Client]]:
-    """`serve(scopes=SCOPES, store, journal, stock, rules, **limits)`: a client with a key, in memory."""
+    """`serve(scopes=SCOPES, store, journal, beside, **limits)`: a client with a key, in memory."""
     clients: list[Client] = []
 
-    def make(scopes=SCOPES, store=None, journal=None, stock=None, rules=NO_RULES, **limits):
+    def make(scopes=SCOPES, store=None, journal=None, beside=None, **limits):
         key, token = make_key(scopes)
         patient = Limits(**{"deadline": 30.0, "patience": 20.0, **limits})
-        app = Application(Shelf(student), KeyRing([key]), patient, store, journal, stock, rules)
+        app = Application(Shelf(student), KeyRing([key]), patient, store, journal, beside)
         clients.append(Client(app, token))
         return clients[-1]
 
@@ -73,4 +73,4 @@ def stock(tmp_path: Path) -> StockStore:
 @pytest.fixture
 def client(serve: Callable[..., Client], store: Store, stock: StockStore) -> Client:
     """May do everything."""
-    return serve(store=store, stock=stock)
+    return serve(store=store, beside=Beside(stock=stock))

@@ -17,6 +17,7 @@ from recdistill.bundle.bundle import Bundle
 from recdistill.data.sequences import Sequences
 from recdistill.errors import BundleError, StorageError
 from recdistill.serving.answering import Student, open_student
+from recdistill.serving.beside import Beside
 from recdistill.serving.messages import RecommendRequest
 from recdistill.serving.rules import NO_RULES
 from recdistill.serving.shelf import Shelf
@@ -201,7 +202,7 @@ def test_all_are_kept_or_none(client, stock) -> None:
 
 
 def test_only_admins_change_items(serve, stock) -> None:
-    client = serve(scopes=["recommend", "events", "metrics"], stock=stock)
+    client = serve(scopes=["recommend", "events", "metrics"], beside=Beside(stock))
     assert client.post("/v1/items", {"items": [{"item": "i0001"}]}).status_code == 403
     assert client.ask("DELETE", "/v1/items/i0001").status_code == 403
     assert serve().post("/v1/items", {}).status_code == 404
@@ -209,18 +210,18 @@ def test_only_admins_change_items(serve, stock) -> None:
 
 def test_items_survive_a_restart(serve, stock, student) -> None:
     history = ["i0003"]
-    client = serve(stock=stock)
+    client = serve(beside=Beside(stock))
     client.post("/v1/items", {"items": [{"item": "fresh", "vector": loud(student, history)}]})
     client.ask("DELETE", "/v1/items/i0001")
     client.close()
-    again = serve(stock=StockStore(stock.path))
+    again = serve(beside=Beside(StockStore(stock.path)))
     found = listed(again, history=history, k=50)
     assert found[0] == "fresh"
     assert "i0001" not in found
 
 
 def test_another_server_of_the_same_file_sees_them_within_seconds(serve, stock, student) -> None:
-    one, other = serve(stock=stock), serve(stock=StockStore(stock.path))
+    one, other = serve(beside=Beside(stock)), serve(beside=Beside(StockStore(stock.path)))
     one.post("/v1/items", {"items": [{"item": "fresh", "vector": loud(student, ["i0003"])}]})
     began = time.monotonic()
     while listed(other, history=["i0003"], k=1) != ["fresh"]:
@@ -281,7 +282,7 @@ def test_a_bundle_that_reads_texts_reads_them_anew_at_every_swap(
         return np.stack([self.vectors[len(text) % 40] for text in texts])
 
     monkeypatch.setattr(Bundle, "encode_items", encode, raising=False)
-    client = serve(stock=stock)
+    client = serve(beside=Beside(stock))
     items = [{"item": "a", "text": "xxx"}, {"item": "b", "text": "xxxxx"}]
     assert client.post("/v1/items", {"items": items}).status_code == 200
     told = client.post("/v1/recommend", {"history": ["i0009"], "k": 60}).json()["items"]

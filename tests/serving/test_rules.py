@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from recdistill.errors import ConfigError
 from recdistill.serving.answering import Student
+from recdistill.serving.beside import Beside
 from recdistill.serving.rules import NO_RULES, Rule, Rules, as_text, read_rules
 from recdistill.serving.shelf import Shelf
 
@@ -45,7 +46,7 @@ PASSES = {
 
 @pytest.fixture
 def ruled(serve, stock):
-    return serve(stock=stock, rules=RULES)
+    return serve(beside=Beside(stock, RULES))
 
 
 def listed(client, **body) -> list[str]:

@@ -96,6 +96,13 @@ def serve(
             help="Keep a sample of requests here, without users; bundles are warmed with it."
         ),
     ] = None,
+    teacher: Annotated[
+        Path | None,
+        typer.Option(help="A run's folder: the playground shows what its teacher said."),
+    ] = None,
+    playground: Annotated[
+        bool, typer.Option(help="A page at / to look at lists; it holds nothing without a key.")
+    ] = True,
     workers: Annotated[
         int, typer.Option(min=1, max=256, help="Processes that answer; one a core is enough.")
     ] = 1,
@@ -132,6 +139,8 @@ def serve(
         items=items,
         rules=rules,
         recording=recording,
+        teacher=teacher,
+        playground=playground,
         quiet=quiet,
     )
     listener = bound(config)

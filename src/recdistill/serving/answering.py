@@ -149,6 +149,19 @@ class Student:
         """
         return [self._givable(place, one, what) for place, one in enumerate(ids)]
 
+    def givable(self, request: RecommendRequest, items: Sequence[int]) -> set[int]:
+        """Which of some items a request leaves room for.
+
+        Raises:
+            UnknownItemError: a candidate is unknown, or was removed.
+        """
+        allowed = self._allowed(request)
+        barred = self.catalogue.hidden.union(self.catalogue.known(request.exclude))
+        if request.filter_seen:
+            barred = barred.union(self.catalogue.known(request.history or ()))
+        left = set(items) - barred
+        return left if allowed is None else left.intersection(allowed.tolist())
+
     def version(self, recdistill: str) -> Version:
         """What this is, beside the version of the program."""
         info = self.bundle.info

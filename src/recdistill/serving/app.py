@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from recdistill.errors import RecDistillError
 from recdistill.progress import Stream
 from recdistill.serving.answering import Student
-from recdistill.serving.gate import Gate
+from recdistill.serving.beside import Beside
+from recdistill.serving.gate import HOME, PUBLIC, Gate
 from recdistill.serving.histories.opening import Store
 from recdistill.serving.journal import Journal
 from recdistill.serving.keeping import Keeping
@@ -18,14 +19,14 @@ from recdistill.serving.metrics import Metrics
 from recdistill.serving.observing import Observed
 from recdistill.serving.operations import Operation
 from recdistill.serving.pace import Pace
+from recdistill.serving.playground.page import Playground
 from recdistill.serving.recommending import Recommending
 from recdistill.serving.recording import Recording
 from recdistill.serving.regularly import Regularly
 from recdistill.serving.router import Router
-from recdistill.serving.rules import NO_RULES, Rules
 from recdistill.serving.shelf import Shelf
+from recdistill.serving.showing import Showing
 from recdistill.serving.status import Status
-from recdistill.serving.stock.store import StockStore
 from recdistill.serving.stocking import Stocking
 from recdistill.serving.wire import App, Receive, Scope, Send
 from recdistill.serving.work import Work
@@ -44,12 +45,11 @@ class Application:
         limits: Limits | None = None,
         store: Store | None = None,
         journal: Stream | None = None,
-        stock: StockStore | None = None,
-        rules: Rules = NO_RULES,
+        beside: Beside | None = None,
         recording: Recording | None = None,
     ) -> None:
-        """Without a `store` there are no operations about users, without `stock` none that change items; without a
-        `journal` nothing is written, without a `recording` no request is kept.
+        """Without a `store` there are no operations about users, without a `journal` nothing is written, without a
+        `recording` no request is kept.
 
         Raises:
             ConfigError: a rule is about what the catalogue does not tell.
@@ -62,13 +62,14 @@ class Application:
         self._answers, self._reads, self._writes = (Work(limits.waiting, gauge) for _ in range(3))
         self._store = store
         self._journal, self._recording = Journal(journal), recording
-        self._stocking = Stocking(stock, shelf, self._writes) if stock else None
-        self._stock = stock
-        shelf.rule(rules)
+        self._beside = beside = beside or Beside()
+        self._stocking = Stocking(beside.stock, shelf, self._writes) if beside.stock else None
+        shelf.rule(beside.rules)
         self._look = Regularly(self._stocking.look, self._troubled) if self._stocking else None
         self.promoted(shelf.student)
         self.operations = self._table(shelf, limits)
-        inner = Gate(Router(self.operations, limits), keys, Pace(limits.rate, limits.burst))
+        public = PUBLIC | {HOME} if beside.playground else PUBLIC
+        inner = Gate(Router(self.operations, limits), keys, Pace(limits.rate, limits.burst), public)
         self._app: App = Observed(inner, self.metrics, self._journal)
 
     @property
@@ -113,8 +114,8 @@ class Application:
             self._look.stop()
         for each in self._works:
             each.close()
-        if self._stock:
-            self._stock.close()
+        if self._beside.stock:
+            self._beside.stock.close()
         if self._store:
             self._store.histories.close()
         if self._recording:
@@ -131,6 +132,9 @@ class Application:
         )
         kept = keeping.operations() if keeping else []
         stocked = self._stocking.operations() if self._stocking else []
+        shown = Showing(shelf, self._reads, self._beside.teacher).operations()
+        page = Playground().operations() if self._beside.playground else []
+        asked = [*recommending.operations(), *shown, *page]
         return Status(shelf, self._answers).describing(
-            [*recommending.operations(), *stocked, *kept, *self.metrics.operations()]
+            [*asked, *stocked, *kept, *self.metrics.operations()]
         )

@@ -6,12 +6,14 @@ import sys
 from pathlib import Path
 
 from recdistill.serving.app import Application
+from recdistill.serving.beside import Beside
 from recdistill.serving.configuration import ServerConfig
 from recdistill.serving.histories.opening import open_stock, open_store
 from recdistill.serving.keys import ApiKey, KeyRing
 from recdistill.serving.recording import Recording
 from recdistill.serving.rules import NO_RULES, read_rules
 from recdistill.serving.shelf import Shelf
+from recdistill.serving.teacher import StoredTeacher
 from recdistill.settings import Settings
 
 
@@ -32,6 +34,10 @@ class Assignment(Settings):
     """A file of rules; see `read_rules`."""
     recording: Path | None = None
     """Where a sample of requests is kept; none is without it."""
+    teacher: Path | None = None
+    """A run whose teacher's lists are shown; see `StoredTeacher`."""
+    playground: bool = True
+    """Whether there is a page to look at lists."""
     quiet: bool = False
     """Keep no journal."""
 
@@ -55,5 +61,7 @@ class Assignment(Settings):
         stock = open_stock(self.items, self.histories, shelf.student.bundle.info.dataset.name)
         rules = read_rules(self.rules) if self.rules else NO_RULES
         journal = None if self.quiet else sys.stderr
+        teacher = StoredTeacher(self.teacher) if self.teacher else None
+        beside = Beside(stock, rules, teacher, self.playground)
         limits = self.config.limits
-        return Application(shelf, ring, limits, store, journal, stock, rules, recording)
+        return Application(shelf, ring, limits, store, journal, beside, recording)

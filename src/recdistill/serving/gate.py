@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 from recdistill.serving.keys import KeyRing
 from recdistill.serving.pace import Pace
@@ -11,6 +12,8 @@ from recdistill.serving.wire import App, Receive, Scope, Send, header
 
 PUBLIC = frozenset({("GET", "/livez"), ("GET", "/readyz")})
 """All that is open to everybody."""
+HOME = ("GET", "/")
+"""Open too where there is a playground: a page that holds nothing of anybody."""
 KEY = "recdistill.key"
 """Where in the scope the caller's key lies, from here on."""
 
@@ -18,8 +21,14 @@ KEY = "recdistill.key"
 class Gate:
     """Wraps an application; a new route behind it is closed by being there."""
 
-    def __init__(self, app: App, keys: KeyRing, pace: Pace) -> None:
-        self._app, self._keys, self._pace = app, keys, pace
+    def __init__(
+        self,
+        app: App,
+        keys: KeyRing,
+        pace: Pace,
+        public: Collection[tuple[str, str]] = PUBLIC,
+    ) -> None:
+        self._app, self._keys, self._pace, self._public = app, keys, pace, public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let a request in.
@@ -27,7 +36,7 @@ class Gate:
         Raises:
             ProblemError: 401 without a valid key, 429 where a key asks too often.
         """
-        if (scope["method"], scope["path"]) not in PUBLIC:
+        if (scope["method"], scope["path"]) not in self._public:
             scope[KEY] = self._admit(header(scope, b"authorization"))
         await self._app(scope, receive, send)
 

@@ -16,6 +16,7 @@ from recdistill.data.sequences import Sequences
 from recdistill.serving.catalogue import Catalogue, Names
 from recdistill.serving.popular import Ranked
 from recdistill.serving.rules import Rules, as_text
+from recdistill.serving.searching import Search
 from recdistill.serving.stock.layers import LongerScorer, LongerTable
 from recdistill.serving.stock.overlay import Overlay
 
@@ -89,6 +90,11 @@ class Opened:
     def _own(self, name: str, item: str) -> str | None:
         place = self.names.places.get(item)
         return None if place is None else as_text(self._bundle.items[name][place : place + 1])[0]
+
+    @cached_property
+    def search(self) -> Search:
+        """Its titles."""
+        return Search(self._bundle.items)
 
     @cached_property
     def _lengths(self) -> Float32[np.ndarray, " items"]:

@@ -57,6 +57,8 @@ class Operation:
     @property
     def name(self) -> str:
         """Method and path in one word, such as `post_v1_recommend`."""
+        if self.path == "/":
+            return f"{self.method.lower()}_home"
         words = self.path.replace("{", "").replace("}", "").strip("/").replace(".", "/").split("/")
         return "_".join([self.method.lower(), *words])
 
