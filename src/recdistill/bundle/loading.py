@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -16,6 +16,7 @@ from recdistill.bundle.reasons import read
 from recdistill.bundle.runtime import Runtime
 from recdistill.bundle.scoring.choice import Index
 from recdistill.bundle.scoring.codes import Codes
+from recdistill.bundle.signing import as_trusted, signed_by
 from recdistill.bundle.table import Table
 from recdistill.bundle.verification import read_verified
 from recdistill.data.columns import ITEM
@@ -24,21 +25,30 @@ from recdistill.data.vocabulary import Vocabulary
 from recdistill.errors import BundleError
 
 
-def load_bundle(target: Path | str | Place, *, threads: int = 1) -> Bundle:
+def load_bundle(
+    target: Path | str | Place,
+    *,
+    threads: int = 1,
+    trusted_keys: Collection[str] | None = None,
+) -> Bundle:
     """Open a bundle, after checking every byte of it.
 
     Args:
         target: what `export` wrote, a folder or a single file; or a URL of either that `fsspec` can read; or
             a place that holds its files.
         threads: that compute one request; a server that answers many at once does best with one.
+        trusted_keys: public keys (`recdistill bundle keygen`); one of them must have signed it. `None` for anybody's
+            bundle, signed or not.
 
     Raises:
-        BundleError: the bundle is damaged, incomplete, of another format, or not what a bundle may be.
-        ConfigError: no file system is known by the name of the URL.
-        MissingExtraError: ONNX Runtime is not installed, or, for a URL, `fsspec`.
+        BundleError: the bundle is damaged, incomplete, of another format, signed by nobody who is trusted, or not what
+            a bundle may be.
+        ConfigError: no file system is known by the name of the URL, or a key is none.
+        MissingExtraError: ONNX Runtime is not installed, or, for a URL, `fsspec`, or, for keys, `cryptography`.
     """
     place = place_of(target) if isinstance(target, Path | str) else target
-    info, contents = read_verified(place)
+    signed = None if trusted_keys is None else signed_by(as_trusted(trusted_keys))
+    info, contents = read_verified(place, signed)
     model = bytes(contents[MODEL])  # which is no copy of what are bytes already
     refuse_external_data(model)
     items = _read_items(contents[ITEMS], info)

@@ -17,6 +17,8 @@ ITEMS, CARD = "items.parquet", "README.md"
 CONTENTS = (MODEL, TABLE, ITEMS, CARD)
 """The files of a bundle of this format beside its manifest: these, no fewer, and no more but the `OPTIONAL`."""
 REASONS, INDEX = "reasons.parquet", "index.safetensors"
+SIGNATURE = "manifest.sig"
+"""Beside the manifest, which cannot hold it; any bundle may have one."""
 OPTIONAL = {"reasons": REASONS, "index": INDEX}
 """Files of bundles whose manifest has that entry: why the teacher said what it said, and codes for a quick answer."""
 

@@ -12,6 +12,7 @@ import typer
 
 from recdistill import __version__
 from recdistill.cli import (
+    bundles,
     comparison,
     compression,
     configuration,
@@ -51,6 +52,7 @@ compression.register(app)
 recommendation.register(app)
 serve.register(app)
 app.add_typer(data.app, name="data")
+app.add_typer(bundles.app, name="bundle")
 app.add_typer(configuration.app, name="config")
 app.add_typer(ledger.app, name="ledger")
 

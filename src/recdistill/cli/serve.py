@@ -103,6 +103,13 @@ def serve(
     playground: Annotated[
         bool, typer.Option(help="A page at / to look at lists; it holds nothing without a key.")
     ] = True,
+    trust: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="RECDISTILL_TRUST",
+            help="A file of public keys: bundles that none of them signed are refused.",
+        ),
+    ] = None,
     workers: Annotated[
         int, typer.Option(min=1, max=256, help="Processes that answer; one a core is enough.")
     ] = 1,
@@ -141,12 +148,13 @@ def serve(
         recording=recording,
         teacher=teacher,
         playground=playground,
+        trust=trust,
         quiet=quiet,
     )
-    listener = bound(config)
-    where = f"Serving {bundle} at {address(config, listener)}{shown}"
     begin = serve_here if workers == 1 else serve_with_workers
-    begin(assignment, listener, lambda: typer.echo(where, err=True))
+    with bound(config) as listener:
+        where = f"Serving {bundle} at {address(config, listener)}{shown}"
+        begin(assignment, listener, lambda: typer.echo(where, err=True))
 
 
 def _keys_of_this_session(key_file: Path | None) -> tuple[tuple[ApiKey, ...], str]:

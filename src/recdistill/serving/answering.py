@@ -15,6 +15,7 @@ from recdistill.bundle.bundle import Bundle
 from recdistill.bundle.loading import load_bundle
 from recdistill.bundle.places import Place
 from recdistill.bundle.runtime import Runtime
+from recdistill.bundle.signing import Trusted
 from recdistill.data.sequences import Sequences
 from recdistill.errors import DataError, nearest
 from recdistill.serving.catalogue import Catalogue
@@ -282,10 +283,10 @@ def _whole(items: Int64[np.ndarray, " k"], scores: Float32[np.ndarray, " k"]) ->
     return Ranked(items[given].tolist(), scores[given].tolist())
 
 
-def open_student(path: Path, place: Place | None = None) -> Student:
+def open_student(path: Path, place: Place | None = None, trusted: Trusted | None = None) -> Student:
     """A bundle, every byte of it checked; `place` is where its files are read, if not there.
 
     Raises:
-        BundleError: it is none, or damaged.
+        BundleError: it is none, or damaged, or signed by nobody who is trusted.
     """
-    return Student(load_bundle(place or path), path)
+    return Student(load_bundle(place or path, trusted_keys=trusted), path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from recdistill.bundle.signing import Trusted, read_trusted
 from recdistill.serving.app import Application
 from recdistill.serving.beside import Beside
 from recdistill.serving.configuration import ServerConfig
@@ -32,6 +33,8 @@ class Assignment(Settings):
     """See `open_stock`."""
     rules: Path | None = None
     """A file of rules; see `read_rules`."""
+    trust: Path | None = None
+    """A file of public keys; see `signing.read_trusted`."""
     recording: Path | None = None
     """Where a sample of requests is kept; none is without it."""
     teacher: Path | None = None
@@ -48,6 +51,15 @@ class Assignment(Settings):
             ConfigError: the file is no recording.
         """
         return Recording(self.recording) if self.recording else None
+
+    @property
+    def trusted(self) -> Trusted | None:
+        """Whose bundles are served; anybody's where it is `None`.
+
+        Raises:
+            ConfigError: the file cannot be used.
+        """
+        return read_trusted(self.trust) if self.trust else None
 
     def application(self, shelf: Shelf, recording: Recording | None) -> Application:
         """What answers.

@@ -57,10 +57,11 @@ def serve_here(assignment: Assignment, listener: socket.socket, began: Callable[
 
     pointer = Pointer(assignment.bundle)
     pointed = pointer.path.exists()
-    recording = assignment.kept_requests()
+    recording, trusted = assignment.kept_requests(), assignment.trusted
 
     def opens(path: Path) -> Student:
-        return warmed(path, replayed=recording.sample() if recording else ())
+        replayed = recording.sample() if recording else ()
+        return warmed(path, replayed=replayed, trusted=trusted)
 
     shelf = Shelf(opens(pointer.bundle if pointed else assignment.bundle))
     app = assignment.application(shelf, recording)

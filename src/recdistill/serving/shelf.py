@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from recdistill.bundle.places import Place
+from recdistill.bundle.signing import Trusted
 from recdistill.errors import BundleError, DataError, RecDistillError
 from recdistill.serving.answering import Student, open_student
 from recdistill.serving.messages import RecommendRequest
@@ -57,16 +58,19 @@ class Shelf:
 
 
 def warmed(
-    path: Path, place: Place | None = None, replayed: Sequence[RecommendRequest] = ()
+    path: Path,
+    place: Place | None = None,
+    replayed: Sequence[RecommendRequest] = (),
+    trusted: Trusted | None = None,
 ) -> Student:
     """A bundle that has proven itself: every byte checked, and asked as it will be; the first client waits for nothing.
 
     `replayed` are requests as they came before, or none.
 
     Raises:
-        BundleError: it is damaged, or gives what is no number.
+        BundleError: it is damaged, signed by nobody who is trusted, or gives what is no number.
     """
-    student = open_student(path, place)
+    student = open_student(path, place, trusted)
     some = student.bundle.vocabulary.ids.head(50).to_list()
     requests = [RecommendRequest(history=some[:length], k=20) for length in (0, 1, 7, 50)]
     _require_numbers(student, requests)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from recdistill.bundle.manifest import MANIFEST, TABLE
 from recdistill.bundle.places import Data, place_of
+from recdistill.bundle.signing import Trusted, signed_by
 from recdistill.bundle.verification import read_verified
 from recdistill.errors import StorageError
 
@@ -33,18 +34,21 @@ class Sealed:
             os.close(each)
 
 
-def sealed(path: Path) -> Sealed:
+def sealed(path: Path, trusted: Trusted | None = None) -> Sealed:
     """A bundle, checked and copied.
 
     Raises:
-        BundleError: it is none, or damaged.
+        BundleError: it is none, or damaged, or signed by nobody who is trusted.
         StorageError: there is no memory for it.
     """
     place = place_of(path)
-    manifest = bytes(place.read(MANIFEST, 1 << 20))
-    _, contents = read_verified(place)
+    manifest, contents = read_verified(place, signed_by(trusted) if trusted else None)
     return Sealed(
-        path, {name: _kept(data) for name, data in {MANIFEST: manifest, **contents}.items()}
+        path,
+        {
+            name: _kept(data)
+            for name, data in {MANIFEST: manifest.render().encode(), **contents}.items()
+        },
     )
 
 

@@ -64,7 +64,8 @@ class Supervisor:
         self._places = [_Place() for _ in range(self.assignment.config.workers)]
         self._stamp = self.pointer.stamp() if self.pointer else None
         first = self.pointer.bundle if self.pointer else self.assignment.bundle
-        self._current = Edition(0, sealed(first))
+        self._trusted = self.assignment.trusted
+        self._current = Edition(0, sealed(first, self._trusted))
         self._numbers = 0
         self._selector = selectors.DefaultSelector()
         self._metrics = Path(tempfile.mkdtemp(prefix="recdistill-metrics-"))
@@ -122,7 +123,7 @@ class Supervisor:
         self._withdraw()
         self._numbers += 1
         try:
-            self._offer = Edition(self._numbers, sealed(self.pointer.bundle))
+            self._offer = Edition(self._numbers, sealed(self.pointer.bundle, self._trusted))
         except RecDistillError as error:
             self._tell(error.message)
 
