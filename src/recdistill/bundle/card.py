@@ -46,6 +46,8 @@ def _facts(info: Manifest) -> str:
         "checked": f"same top 10 as PyTorch for {agreement.histories:,} histories "
         f"({agreement.near_ties:,} with near-ties)",
     }
+    if model.encoder:
+        rows["layers"] = f"products in whole numbers of 8 bits, ranges {model.encoder.kind}"
     if info.narrowing:
         rows["in fewer bits"] = f"keeps {info.narrowing.kept:.2%} of its top ten as float32"
     if info.index:

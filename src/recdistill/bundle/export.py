@@ -17,6 +17,7 @@ from recdistill.bundle.agreement import probes, require_agreement
 from recdistill.bundle.bundle import Bundle
 from recdistill.bundle.card import card
 from recdistill.bundle.indexing import INDEX_FROM, Indexed, indexed
+from recdistill.bundle.integers import in_integers
 from recdistill.bundle.loading import load_bundle
 from recdistill.bundle.manifest import (
     CARD,
@@ -40,6 +41,7 @@ from recdistill.bundle.reasons import MOST, written
 from recdistill.bundle.runtime import Runtime
 from recdistill.bundle.students import encoder_of, item_vectors, model_entry
 from recdistill.bundle.table import Table
+from recdistill.compression.settings import Integers
 from recdistill.data.columns import EVENTS
 from recdistill.data.dataset import Dataset
 from recdistill.data.reasons import Reasons
@@ -60,6 +62,7 @@ def export(
     folder: Path | str,
     *,
     precision: str = "float32",
+    encoder: Integers | None = None,
     index: bool = True,
     checks: int = FEWEST_CHECKS,
     metrics: Mapping[str, float] | None = None,
@@ -76,6 +79,7 @@ def export(
         folder: where to; what is there is replaced, but only by a bundle that passed. A name that ends in `.zip`
             makes one file of it.
         precision: in what numbers the item table and the matrices of the layers are kept.
+        encoder: whether, and how, the products of its layers are computed in whole numbers; in float32 unless given.
         index: whether a large catalogue may have an index, if one finds nearly all and sooner than a scan of all items:
             measured here, and so the one thing of which the bytes may differ.
         checks: histories on which PyTorch and ONNX Runtime must agree; at least 1,000.
@@ -99,8 +103,8 @@ def export(
     wide = _wide(student)
     agreement = require_agreement(student, wide.opened(), histories)
     leaving, narrowing = wide, None
-    if form != "float32":
-        leaving = _narrow(wide, form)
+    if form != "float32" or encoder:
+        leaving = _narrow(wide, form, encoder, dataset.train.histories)
         narrowing = require_kept(wide.opened(), leaving.opened(), histories)
     told = (reasons or Reasons({})).some(MOST)
     files = {MODEL: leaving.model, TABLE: leaving.table.written()}
@@ -114,7 +118,7 @@ def export(
         format=FORMAT,
         recdistill=__version__,
         created=created,
-        model=model_entry(student, leaving.table.width, form),
+        model=model_entry(student, leaving.table.width, form, encoder),
         dataset=_dataset_entry(dataset),
         metrics=dict(metrics or {}),
         agreement=agreement,
@@ -167,9 +171,15 @@ def _wide(student: Recommender) -> _Leaving:
     return _Leaving(to_onnx(encoder, table.width), table, history)
 
 
-def _narrow(wide: _Leaving, precision: Precision) -> _Leaving:
-    table = Table.of(wide.table.vectors, precision)
-    return wide._replace(model=narrowed(wide.model, precision), table=table)
+def _narrow(
+    wide: _Leaving, precision: Precision, encoder: Integers | None, histories: Sequences
+) -> _Leaving:
+    table, model = Table.of(wide.table.vectors, precision), wide.model
+    if encoder:
+        model = in_integers(model, encoder, table, histories.tail(wide.history or 0))
+    if precision != "float32":
+        model = narrowed(model, precision)
+    return wide._replace(model=model, table=table)
 
 
 def _index(leaving: _Leaving, histories: Sequences) -> Indexed | None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, ValidationError, model_validator
 
+from recdistill.compression.settings import Integers
 from recdistill.errors import BundleError
 from recdistill.settings import Settings
 
@@ -42,6 +43,8 @@ class ModelEntry(Settings):
         weights: SHA-256 over the names, shapes and bytes of its tensors.
         history: how many of the latest items it sees; `None` for all.
         width: of an item vector.
+        precision: in what numbers the item table and the layers' matrices are kept.
+        encoder: how products of the layers are computed in whole numbers; absent where they are not.
     """
 
     config: dict[str, Any]
@@ -49,6 +52,7 @@ class ModelEntry(Settings):
     history: PositiveInt | None = None
     width: PositiveInt
     precision: Precision
+    encoder: Integers | None = None
 
     @property
     def kind(self) -> str:

@@ -13,6 +13,7 @@ from torch import nn
 
 from recdistill.bundle.graph import DecoderLast, Nobody, SASRecLast
 from recdistill.bundle.manifest import ModelEntry, Precision
+from recdistill.compression.settings import Integers
 from recdistill.errors import BundleError
 from recdistill.models.decoder import Decoder, DecoderNetwork
 from recdistill.models.popularity import Popularity
@@ -58,7 +59,9 @@ def item_vectors(student: Recommender) -> Float32[np.ndarray, "items width"]:
     return student.item_table().detach().cpu().float().contiguous().numpy().copy()
 
 
-def model_entry(student: Recommender, width: int, precision: Precision) -> ModelEntry:
+def model_entry(
+    student: Recommender, width: int, precision: Precision, encoder: Integers | None = None
+) -> ModelEntry:
     """What the manifest says of the student."""
     return ModelEntry(
         config=student.get_config(),
@@ -66,6 +69,7 @@ def model_entry(student: Recommender, width: int, precision: Precision) -> Model
         history=student.history if isinstance(student, SequenceModel) else None,
         width=width,
         precision=precision,
+        encoder=encoder,
     )
 
 

@@ -79,6 +79,33 @@ class Quantising(Settings):
     """Of each number in the table."""
 
 
+class Integers(Settings):
+    """The products of a student's layers are computed in whole numbers of 8 bits once it has left (post-training).
+
+    Weights are rounded when it leaves, what meets them when it answers: by ranges that are looked up in each batch
+    (`dynamic`) or that training histories showed (`static`).
+    """
+
+    kind: Literal["dynamic", "static"] = "dynamic"
+    symmetric: bool = True
+    """Whether weights (and, if static, what meets them) have 0 in the middle of their range; otherwise the range is
+    that of the values, to the last step. What is looked up in each batch is always the latter."""
+    each: Literal["tensor", "channel"] = "channel"
+    """Whether a matrix has one scale, or each of its columns one."""
+    calibration: PositiveInt = 512
+    """How many training histories show the ranges of `static`."""
+
+    @property
+    def label(self) -> str:
+        """In a few words; what is as usual is not said."""
+        words = [
+            self.kind,
+            "" if self.symmetric else "asymmetric",
+            "tensor" * (self.each == "tensor"),
+        ]
+        return "-".join(filter(None, words))
+
+
 class Tolerance(Settings):
     """How much of its quality a student may lose by being made smaller, and how well that must be known."""
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, PositiveInt, field_validator
 
 from recdistill.bundle.manifest import Precision
-from recdistill.compression.settings import AnyTolerance, Structure, Tolerance
+from recdistill.compression.settings import AnyTolerance, Integers, Structure, Tolerance
 from recdistill.distill.reductions import Reduction
 from recdistill.settings import Settings
 
@@ -20,11 +20,13 @@ class Form(Settings):
 
     precision: Precision = "float32"
     """Of the item table and of the matrices of its layers."""
+    encoder: Integers | None = Field(default=None, exclude_if=lambda given: given is None)
+    """Whether, and how, the products of its layers are computed in whole numbers."""
 
     @property
     def label(self) -> str:
-        """In a word."""
-        return self.precision
+        """In a word, or two."""
+        return f"{self.precision}-{self.encoder.label}" if self.encoder else self.precision
 
 
 def _precision_alone(given: Any) -> Any:

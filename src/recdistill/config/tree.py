@@ -8,6 +8,7 @@ from typing import Any, Literal
 import yaml
 from pydantic import Field, ValidationError
 
+from recdistill.compression.settings import Integers
 from recdistill.config.compressing import WHOLE, CompressionConfig, Form
 from recdistill.config.continuing import Continues
 from recdistill.config.located import LocatedYaml
@@ -35,6 +36,8 @@ class BundleConfig(Settings):
 
     precision: Literal["float32", "float16", "int8"] = "float32"
     """In what numbers the exported student's weights are kept."""
+    encoder: Integers | None = Field(default=None, exclude_if=lambda given: given is None)
+    """Whether, and how, the products of its layers are computed in whole numbers: `{kind: dynamic}`."""
     checks: int = Field(default=1000, ge=1000)
     """Histories on which PyTorch and ONNX Runtime must agree."""
     index: bool = Field(default=True, exclude_if=lambda given: given)
@@ -47,7 +50,7 @@ class BundleConfig(Settings):
     @property
     def form(self) -> Form:
         """How its numbers are stored."""
-        return Form(precision=self.precision)
+        return Form(precision=self.precision, encoder=self.encoder)
 
 
 class RunConfig(Settings):

@@ -113,7 +113,8 @@ class Smaller:
         def write(folder: Path) -> None:
             export(
                 student.model, pipeline.dataset, folder,
-                **leaving.form.model_dump(exclude_defaults=True), checks=how.checks, index=how.index,
+                precision=leaving.form.precision, encoder=leaving.form.encoder,
+                checks=how.checks, index=how.index,
             )  # fmt: skip
 
         return pipeline.stage(Stage(f"forms/{leaving.name}/seed-{seed}", key, write)).folder
