@@ -27,7 +27,7 @@ FLOORS = [
     {"evaluation"},
     {"bundle"},
     {"config", "serving"},
-    {"pipeline"},
+    {"pipeline", "client"},
     {"cli"},
 ]
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
@@ -130,7 +130,17 @@ def test_only_preparation_and_the_holdout_know_where_the_test_lies() -> None:
     assert users == {"layout", "preparation", "holdout"}
 
 
-TORCHLESS = {"errors", "files", "settings", "progress", "data", "asking", "signals", "serving"}
+TORCHLESS = {
+    "errors",
+    "files",
+    "settings",
+    "progress",
+    "data",
+    "asking",
+    "signals",
+    "serving",
+    "client",
+}
 
 
 def _torchless_modules() -> set[str]:

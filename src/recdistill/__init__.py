@@ -14,6 +14,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "recdistill.bundle.export": ("export",),
     "recdistill.bundle.loading": ("Bundle", "load_bundle"),
+    "recdistill.client": ("AsyncClient", "Client"),
     "recdistill.data.dataset": ("Dataset",),
     "recdistill.data.preparation": ("load_dataset",),
     "recdistill.distill": (

@@ -1,6 +1,8 @@
 from recdistill.bundle.export import export as export
 from recdistill.bundle.loading import Bundle as Bundle
 from recdistill.bundle.loading import load_bundle as load_bundle
+from recdistill.client import AsyncClient as AsyncClient
+from recdistill.client import Client as Client
 from recdistill.data.dataset import Dataset as Dataset
 from recdistill.data.preparation import load_dataset as load_dataset
 from recdistill.distill import DKD as DKD

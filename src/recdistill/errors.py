@@ -78,6 +78,23 @@ class EndpointError(RecDistillError):
     exit_code = 10
 
 
+class RequestError(RecDistillError):
+    """A server refused a request: what was asked for cannot be had, or not with this key."""
+
+    exit_code = 11
+
+    def __init__(
+        self, message: str, hint: str = "", *, status: int, kind: str = "", field: str = ""
+    ) -> None:
+        super().__init__(message, hint)
+        self.status = status
+        """Of HTTP."""
+        self.kind = kind
+        """Which problem, for programs, such as `unknown-item`."""
+        self.field = field
+        """Where in the request it lies, such as `$.k`."""
+
+
 class MissingExtraError(RecDistillError):
     """A feature needs an optional dependency that is not installed."""
 
