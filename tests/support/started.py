@@ -38,7 +38,9 @@ class Started:
         self._reader.start()
         where = self.wait_for(r"http://([\w.:]+)")
         self.url = f"http://{where.group(1)}"
-        self.token = self.wait_for(r"A key for this session: (\S+)").group(1)
+        self.token = ""
+        if not {"--keys", "--tokens"} & set(process.args):
+            self.token = self.wait_for(r"A key for this session: (\S+)").group(1)
 
     @property
     def headers(self) -> dict[str, str]:

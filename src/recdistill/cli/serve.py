@@ -60,6 +60,13 @@ def serve(
             help="The file of keys; without one a key is made for this session.",
         ),
     ] = None,
+    tokens: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="RECDISTILL_TOKENS",
+            help="A YAML file that says whose signed tokens (JWT) open the server too.",
+        ),
+    ] = None,
     certificate: Annotated[Path | None, typer.Option(help="TLS: certificate chain (PEM).")] = None,
     certificate_key: Annotated[Path | None, typer.Option(help="TLS: its key (PEM).")] = None,
     rate: Annotated[
@@ -123,6 +130,7 @@ def serve(
         host=host,
         port=port,
         keys=key_file,
+        tokens=tokens,
         certificate=certificate,
         certificate_key=certificate_key,
         workers=workers,
@@ -136,7 +144,7 @@ def serve(
     from recdistill.serving.assignment import Assignment
     from recdistill.serving.running import address, bound, serve_here, serve_with_workers
 
-    made, shown = _keys_of_this_session(key_file)
+    made, shown = ((), "") if key_file or tokens else _key_of_this_session()
     assignment = Assignment(
         bundle=bundle,
         config=config,
@@ -157,12 +165,10 @@ def serve(
         begin(assignment, listener, lambda: typer.echo(where, err=True))
 
 
-def _keys_of_this_session(key_file: Path | None) -> tuple[tuple[ApiKey, ...], str]:
-    """Keys that no file holds, and what to tell of them."""
+def _key_of_this_session() -> tuple[tuple[ApiKey, ...], str]:
+    """A key that no file holds, and what to tell of it."""
     from recdistill.serving.keys import SCOPES, make_key
 
-    if key_file is not None:
-        return (), ""
     key, token = make_key(SCOPES, "this session")
     return (key,), f"\n  A key for this session: {token}"
 

@@ -8,7 +8,7 @@ from recdistill.errors import RecDistillError
 from recdistill.progress import Stream
 from recdistill.serving.answering import Student
 from recdistill.serving.beside import Beside
-from recdistill.serving.gate import HOME, PUBLIC, Gate
+from recdistill.serving.gate import HOME, PUBLIC, Finder, Gate
 from recdistill.serving.histories.opening import Store
 from recdistill.serving.journal import Journal
 from recdistill.serving.keeping import Keeping
@@ -41,12 +41,13 @@ class Application:
     def __init__(
         self,
         shelf: Shelf,
-        keys: KeyRing,
+        keys: KeyRing | None,
         limits: Limits | None = None,
         store: Store | None = None,
         journal: Stream | None = None,
         beside: Beside | None = None,
         recording: Recording | None = None,
+        tokens: Finder | None = None,
     ) -> None:
         """Without a `store` there are no operations about users, without a `journal` nothing is written, without a
         `recording` no request is kept.
@@ -69,7 +70,8 @@ class Application:
         self.promoted(shelf.student)
         self.operations = self._table(shelf, limits)
         public = PUBLIC | {HOME} if beside.playground else PUBLIC
-        inner = Gate(Router(self.operations, limits), keys, Pace(limits.rate, limits.burst), public)
+        router, pace = Router(self.operations, limits), Pace(limits.rate, limits.burst)
+        inner = Gate(router, keys, tokens, pace, public)
         self._app: App = Observed(inner, self.metrics, self._journal)
 
     @property

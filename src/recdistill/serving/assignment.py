@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pydantic import Field
 
 from recdistill.bundle.signing import Trusted, read_trusted
+from recdistill.errors import MissingExtraError
 from recdistill.serving.app import Application
 from recdistill.serving.beside import Beside
 from recdistill.serving.configuration import ServerConfig
@@ -15,7 +20,11 @@ from recdistill.serving.recording import Recording
 from recdistill.serving.rules import NO_RULES, read_rules
 from recdistill.serving.shelf import Shelf
 from recdistill.serving.teacher import StoredTeacher
+from recdistill.serving.tokens.configuration import read_tokens
 from recdistill.settings import Settings
+
+if TYPE_CHECKING:
+    from recdistill.serving.tokens.verifying import Tokens
 
 
 class Assignment(Settings):
@@ -41,6 +50,8 @@ class Assignment(Settings):
     """A run whose teacher's lists are shown; see `StoredTeacher`."""
     playground: bool = True
     """Whether there is a page to look at lists."""
+    secret: str = Field(default_factory=lambda: secrets.token_hex(32), repr=False)
+    """Keys the names that bearers of tokens have in the journal: one for all processes of a run, and no longer."""
     quiet: bool = False
     """Keep no journal."""
 
@@ -68,7 +79,8 @@ class Assignment(Settings):
             ConfigError: keys, store or rules cannot be used.
             StorageError: a store cannot be opened.
         """
-        ring = KeyRing(self.keys, self.config.keys)
+        path = self.config.keys
+        ring = KeyRing(self.keys, path) if self.keys or path else None
         store = open_store(self.histories, self.pseudonym_key)
         stock = open_stock(self.items, self.histories, shelf.student.bundle.info.dataset.name)
         rules = read_rules(self.rules) if self.rules else NO_RULES
@@ -76,4 +88,14 @@ class Assignment(Settings):
         teacher = StoredTeacher(self.teacher) if self.teacher else None
         beside = Beside(stock, rules, teacher, self.playground)
         limits = self.config.limits
-        return Application(shelf, ring, limits, store, journal, beside, recording)
+        tokens = self._tokens(self.config.tokens) if self.config.tokens else None
+        return Application(shelf, ring, limits, store, journal, beside, recording, tokens)
+
+    def _tokens(self, path: Path) -> Tokens:
+        try:
+            from recdistill.serving.tokens.verifying import Tokens
+        except ImportError:
+            raise MissingExtraError("Opening the server to signed tokens", "jwt") from None
+        tokens = Tokens(read_tokens(path), bytes.fromhex(self.secret))
+        tokens.keys.load()
+        return tokens

@@ -22,6 +22,8 @@ class ServerConfig(Settings):
     """0 for any free one."""
     keys: Path | None = None
     """The file of keys; without one a key is made for this session."""
+    tokens: Path | None = None
+    """A file that says whose tokens open the server too (`tokens.configuration`)."""
     certificate: Path | None = None
     """TLS: the certificate chain (PEM)."""
     certificate_key: Path | None = None
@@ -46,7 +48,7 @@ def require_safe(config: ServerConfig) -> None:
     Raises:
         ConfigError: it listens beyond loopback without a file of keys, or has half of what TLS needs.
     """
-    if config.keys is None and not is_loopback(config.host):
+    if config.keys is None and config.tokens is None and not is_loopback(config.host):
         raise ConfigError(
             f"Beyond this machine ({config.host}) a server needs keys.",
             "Make one: recdistill keys add --keys FILE --scope recommend; then serve with --keys FILE.",

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Literal, Protocol, get_args
 
 from pydantic import Field, ValidationError
 
@@ -22,6 +22,20 @@ Scope = Literal["recommend", "events", "metrics", "admin"]
 """What a key may do: ask; report what users did; read the metrics; see and forget users, change the server."""
 SCOPES: tuple[Scope, ...] = get_args(Scope)
 _PREFIX = "rd"
+
+
+class Caller(Protocol):
+    """Who was let in."""
+
+    @property
+    def id(self) -> str:
+        """For lists and logs: it tells nobody who somebody is, nor opens anything."""
+        ...
+
+    @property
+    def scopes(self) -> tuple[Scope, ...]:
+        """What they may do."""
+        ...
 
 
 class ApiKey(Settings):

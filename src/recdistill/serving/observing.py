@@ -9,7 +9,7 @@ from typing import cast
 
 from recdistill.serving.gate import KEY
 from recdistill.serving.journal import Journal
-from recdistill.serving.keys import ApiKey
+from recdistill.serving.keys import Caller
 from recdistill.serving.metrics import Metrics
 from recdistill.serving.operations import Operation
 from recdistill.serving.problems import Problem, ProblemError, problem
@@ -42,7 +42,7 @@ class Observed:
         operation = cast("Operation | None", scope.get(OPERATION))
         name = operation.name if operation else ""
         self._metrics.answered(name, status, seconds)
-        key = cast("ApiKey | None", scope.get(KEY))
+        key = cast("Caller | None", scope.get(KEY))
         kind = trouble.type.rpartition(":")[2] if trouble else ""
         self._journal.request(number, name, status, seconds, kind, key.id if key else "")
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from recdistill.serving.keys import ApiKey, Scope
+from recdistill.serving.keys import Caller, Scope
 
 Access = Scope | Literal["any-key", "anyone"]
 
@@ -21,7 +21,7 @@ class Call:
     """An instance of the operation's `takes`."""
     name: str
     """What the address names in place of its parameter; empty where it has none."""
-    key: ApiKey | None
+    key: Caller | None
 
 
 @dataclass(frozen=True)

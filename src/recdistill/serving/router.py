@@ -10,7 +10,7 @@ import msgspec
 
 from recdistill.errors import nearest
 from recdistill.serving.gate import KEY
-from recdistill.serving.keys import ApiKey
+from recdistill.serving.keys import Caller
 from recdistill.serving.limits import Limits
 from recdistill.serving.operations import Call, Operation
 from recdistill.serving.problems import ProblemError, problem
@@ -96,7 +96,7 @@ class Router:
             raise problem("not-json", str(error)) from None
 
 
-def _require_scope(operation: Operation, key: ApiKey | None) -> None:
+def _require_scope(operation: Operation, key: Caller | None) -> None:
     if operation.access == "anyone":
         return
     if key is None:  # the gate has been taken away: then nobody gets in

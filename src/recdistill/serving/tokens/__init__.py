@@ -1,0 +1,1 @@
+"""Tokens that an identity provider signed (JWT, OIDC), beside API keys."""
