@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,15 +28,15 @@ _DISCOVERY: Final = "/.well-known/openid-configuration"
 class KeySet:
     """Keys by id. Fetches run in a thread; who asks for a key that is known does not wait for them."""
 
-    def __init__(self, config: TokenConfig) -> None:
-        self._config = config
+    def __init__(self, config: TokenConfig, clock: Callable[[], float] = time.monotonic) -> None:
+        self._config, self._clock = config, clock
         self._keys: dict[str | None, jwt.PyJWK] = {}
         self._fetched = self._tried = -math.inf
         self._fetching: asyncio.Task[None] | None = None
 
     async def key(self, name: str | None) -> jwt.PyJWK | None:
         """The key that a token names; `None` where the issuer has none such, or cannot be asked."""
-        age = time.monotonic() - self._fetched
+        age = self._clock() - self._fetched
         if age > _LONGEST * self._config.refresh:
             self._keys = {}
         if name not in self._keys and self._may_fetch():
@@ -50,13 +51,13 @@ class KeySet:
         Raises:
             ConfigError: the keys cannot be had.
         """
-        self._tried = time.monotonic()
+        self._tried = self._clock()
         self._keys = usable(fetched(self._config))
-        self._fetched = time.monotonic()
+        self._fetched = self._clock()
 
     def _may_fetch(self) -> bool:
         under_way = self._fetching is not None and not self._fetching.done()
-        return under_way or time.monotonic() - self._tried > _PAUSE
+        return under_way or self._clock() - self._tried > _PAUSE
 
     def _fetch(self) -> asyncio.Task[None]:
         if self._fetching is None or self._fetching.done():

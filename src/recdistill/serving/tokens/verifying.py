@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,10 +33,12 @@ class Bearer:
 class Tokens:
     """Checks tokens of one issuer."""
 
-    def __init__(self, config: TokenConfig, secret: bytes) -> None:
-        """`secret` keys the names of bearers."""
+    def __init__(
+        self, config: TokenConfig, secret: bytes, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`secret` keys the names of bearers; `clock` tells how old the issuer's keys are."""
         self._config, self._secret = config, secret
-        self.keys = KeySet(config)
+        self.keys = KeySet(config, clock)
         self._known: dict[bytes, tuple[Bearer, float]] = {}
 
     async def find(self, token: str) -> Caller | None:
