@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from recdistill.bundle.onnx_file import refuse_external_data
+from recdistill.bundle.onnx_file import require_harmless
 from recdistill.errors import BundleError
 
 MATRIX = np.arange(12, dtype=np.float32).reshape(4, 3)
@@ -37,7 +37,7 @@ def constant(tensor: TensorProto) -> onnx.NodeProto:
 
 
 def conditional(inner: onnx.GraphProto) -> onnx.NodeProto:
-    return helper.make_node("If", ["c"], ["y"], then_branch=inner, else_branch=graph())
+    return helper.make_node("Either", ["c"], ["y"], then_branch=inner, else_branch=graph())
 
 
 def plain() -> onnx.ModelProto:
@@ -106,12 +106,12 @@ def in_graph_lists() -> onnx.ModelProto:
 )
 def test_external_data_are_found_wherever_they_hide(make: Callable[[], onnx.ModelProto]) -> None:
     with pytest.raises(BundleError, match="outside its file"):
-        refuse_external_data(make().SerializeToString())
+        require_harmless(make().SerializeToString())
 
 
 def test_a_model_of_one_file_passes(bundle_folder: Path) -> None:
-    refuse_external_data(plain().SerializeToString())
-    refuse_external_data((bundle_folder / "model.onnx").read_bytes())
+    require_harmless(plain().SerializeToString())
+    require_harmless((bundle_folder / "model.onnx").read_bytes())
 
 
 def test_external_may_not_hide_behind_what_follows() -> None:
@@ -120,7 +120,7 @@ def test_external_may_not_hide_behind_what_follows() -> None:
     tensor = first + TensorProto(data_location=TensorProto.DEFAULT).SerializeToString()
     inner = b"\x2a" + bytes([len(tensor)]) + tensor
     with pytest.raises(BundleError, match="outside its file"):
-        refuse_external_data(b"\x3a" + bytes([len(inner)]) + inner)
+        require_harmless(b"\x3a" + bytes([len(inner)]) + inner)
 
 
 def test_bottomless_graphs_are_refused_without_descending() -> None:
@@ -135,7 +135,7 @@ def test_bottomless_graphs_are_refused_without_descending() -> None:
     while size > 127:
         length, size = length + bytes([size & 127 | 128]), size >> 7
     with pytest.raises(BundleError, match="nested too deeply"):
-        refuse_external_data(b"\x3a" + length + bytes([size]) + message)
+        require_harmless(b"\x3a" + length + bytes([size]) + message)
 
 
 @given(data=st.binary(max_size=80))
@@ -148,7 +148,7 @@ def test_bottomless_graphs_are_refused_without_descending() -> None:
 @example(b"\x39\x00")
 def test_any_bytes_end_in_an_answer(data: bytes) -> None:
     with contextlib.suppress(BundleError):
-        refuse_external_data(data)
+        require_harmless(data)
 
 
 @given(data=st.data())
@@ -157,4 +157,4 @@ def test_a_damaged_model_never_crashes_the_reader(data: st.DataObject) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(BundleError):
-        refuse_external_data(bytes(whole))
+        require_harmless(bytes(whole))

@@ -10,7 +10,7 @@ import polars as pl
 
 from recdistill.bundle.bundle import Bundle
 from recdistill.bundle.manifest import INDEX, ITEMS, MODEL, REASONS, TABLE, Manifest
-from recdistill.bundle.onnx_file import refuse_external_data
+from recdistill.bundle.onnx_file import require_harmless
 from recdistill.bundle.places import Data, Place, place_of
 from recdistill.bundle.reasons import read
 from recdistill.bundle.runtime import Runtime
@@ -50,7 +50,7 @@ def load_bundle(
     signed = None if trusted_keys is None else signed_by(as_trusted(trusted_keys))
     info, contents = read_verified(place, signed)
     model = bytes(contents[MODEL])  # which is no copy of what are bytes already
-    refuse_external_data(model)
+    require_harmless(model)
     items = _read_items(contents[ITEMS], info)
     size = len(items), info.model.width
     table = Table.read(contents[TABLE], info.model.precision, *size)
@@ -68,7 +68,7 @@ def _index(contents: Mapping[str, Data], info: Manifest) -> Index | None:
 
 def _read_items(data: Data, info: Manifest) -> pl.DataFrame:
     try:
-        items = pl.read_parquet(io.BytesIO(data))
+        items = pl.read_parquet(io.BytesIO(data), n_rows=info.dataset.items + 1)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise BundleError(f"{ITEMS} cannot be read: {error}.", "Export the bundle again.") from None
     ids = items[ITEM] if ITEM in items.columns else pl.Series([None])

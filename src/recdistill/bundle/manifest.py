@@ -175,8 +175,8 @@ def parse_manifest(data: bytes) -> Manifest:
         )
     content.pop("digest", None)
     try:
-        rendered = _render(content)
         manifest = Manifest.model_validate(content)
+        rendered = manifest.render()
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

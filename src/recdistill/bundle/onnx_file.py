@@ -12,8 +12,12 @@ from typing import NamedTuple
 from recdistill.errors import BundleError
 
 _DEEPEST = 16
+_NO_STUDENT = "No student has one. Do not use this bundle; export it again."
 _VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 _EXTERNAL_DATA, _DATA_LOCATION = 13, 14
+_KIND_OF_NODE = 4
+_ENDLESS = frozenset({b"Loop", b"Scan", b"If", b"SequenceMap"})
+"""A student's graph has one way and no turns; these could keep a server busy for ever."""
 
 # Message -> field number -> message: every way that leads from a model to a tensor.
 _CHILDREN: Mapping[str, Mapping[int, str]] = {
@@ -35,8 +39,9 @@ class _Field(NamedTuple):
     data: memoryview
 
 
-def refuse_external_data(model: bytes) -> None:
-    """Refuse a model of which any tensor, in any subgraph, says that its data lie in another file.
+def require_harmless(model: bytes) -> None:
+    """Refuse a model that branches or repeats, or of which any tensor, in any subgraph, says that its data lie in
+    another file.
 
     Raises:
         BundleError: it does, or the bytes are no well-formed ONNX model.
@@ -51,7 +56,11 @@ def refuse_external_data(model: bytes) -> None:
 
 
 def _tensors(model: memoryview) -> Iterator[memoryview]:
-    """Every tensor message, wherever it lies."""
+    """Every tensor message, wherever it lies.
+
+    Raises:
+        BundleError: a node branches or repeats.
+    """
     waiting = [("model", model, 0)]
     while waiting:
         kind, message, depth = waiting.pop()
@@ -62,6 +71,10 @@ def _tensors(model: memoryview) -> Iterator[memoryview]:
             raise BundleError("The model's graphs are nested too deeply.")
         children = _CHILDREN[kind]
         for field in _fields(message):
+            if kind == "node" and field.number == _KIND_OF_NODE and bytes(field.data) in _ENDLESS:
+                raise BundleError(
+                    f"The model has a node {bytes(field.data).decode()}.", _NO_STUDENT
+                )
             if field.number in children:
                 _expect(field.wire == _BYTES)
                 waiting.append((children[field.number], field.data, depth + 1))

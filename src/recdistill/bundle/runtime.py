@@ -51,6 +51,7 @@ class Runtime:
         self._session = _session(model, threads)
         self._table, self._history = table, history or 0
         self._scorer: Scorer = scorer_for(table, threads, index)
+        _require_states(self._session, table)
         values = table.width * max(self._history, 1)
         self._rows_at_once = int(np.clip(_VALUES_AT_ONCE // values, 1, _ROWS_AT_ONCE))
 
@@ -139,6 +140,19 @@ def _side_by_side(one: Sequences, other: Sequences) -> Sequences:
     return Sequences.from_lists(
         [np.concatenate((one[row], other[row])).tolist() for row in range(len(one))]
     )
+
+
+def _require_states(opened: Any, table: Table) -> None:
+    """Ask about somebody new: a model that gives anything but a state fails here, and not under a request."""
+    try:
+        states = opened.run(OUTPUTS, padded(Sequences.from_lists([[]]), table))[0]
+    except Exception as error:
+        # The runtime has an exception class a status code, all of them direct children of Exception.
+        raise BundleError(f"The model cannot be run: {error}") from None
+    if states.shape != (1, table.width) or states.dtype != np.float32:
+        raise BundleError(
+            f"The model gives {states.dtype} {states.shape}, which is no state of width {table.width}."
+        )
 
 
 def _session(model: bytes, threads: int) -> Any:

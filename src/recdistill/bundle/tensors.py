@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -36,13 +37,14 @@ def read(data: Data, layout: Layout, what: str) -> dict[str, Shaped[np.ndarray, 
         raise BundleError(f"{what} does not fit the catalogue.", "Export the bundle again.")
     for name, entry in layout.items():
         kind, shape = entry
-        array = np.frombuffer(data, KINDS[kind], int(np.prod(shape)), place)
+        array = np.frombuffer(data, KINDS[kind], math.prod(shape), place)
         arrays[name], place = array.reshape(shape), place + _size(entry)
     return arrays
 
 
 def _size(entry: tuple[str, tuple[int, ...]]) -> int:
-    return int(np.prod(entry[1])) * np.dtype(KINDS[entry[0]]).itemsize
+    # In numbers without end: a manifest may say any width.
+    return math.prod(entry[1]) * np.dtype(KINDS[entry[0]]).itemsize
 
 
 def _header(layout: Layout) -> bytes:
