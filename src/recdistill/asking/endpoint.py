@@ -101,6 +101,11 @@ class EndpointConfig(Settings):
         port = "" if parts.port in (None, _DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
         return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
 
+    @property
+    def title(self) -> str:
+        """How people call it."""
+        return f"{self.model} at {self.identity}"
+
     def key(self) -> str | None:
         """The secret, from the environment; None where none is needed, or the caller does not name the endpoint.
 

@@ -41,7 +41,7 @@ class Health:
         self._bad = self._bad + 1 if error else 0
         if self._bad == IN_A_ROW:
             raise EndpointError(
-                f"{_who(self._endpoint)} gave no good answer to {self._bad} questions in a row; the last: {error}.",
+                f"{self._endpoint.title} gave no good answer to {self._bad} questions in a row; the last: {error}.",
                 _KEPT,
             )
 
@@ -49,18 +49,18 @@ class Health:
 def refused(endpoint: EndpointConfig, status: int, complaint: str | None) -> EndpointError:
     """An answer that is about every question."""
     hint = _HINTS.get(status, "Is base_url right?")
-    return EndpointError(f"{_who(endpoint)} turns requests away: {complaint}.", f"{hint} {_KEPT}")
+    return EndpointError(f"{endpoint.title} turns requests away: {complaint}.", f"{hint} {_KEPT}")
 
 
 def sent_away(endpoint: EndpointConfig, seconds: float) -> EndpointError:
     """A `Retry-After` beyond our patience."""
-    return EndpointError(f"{_who(endpoint)} wants no requests for {seconds:,.0f} s.", _KEPT)
+    return EndpointError(f"{endpoint.title} wants no requests for {seconds:,.0f} s.", _KEPT)
 
 
 def unreachable(endpoint: EndpointConfig, trouble: str) -> EndpointError:
     """No answer where one is needed to go on."""
     return EndpointError(
-        f"{_who(endpoint)} does not answer: {trouble}.",
+        f"{endpoint.title} does not answer: {trouble}.",
         "Start again later; what was sent is found again.",
     )
 
@@ -68,7 +68,7 @@ def unreachable(endpoint: EndpointConfig, trouble: str) -> EndpointError:
 def senseless(endpoint: EndpointConfig, what: str) -> EndpointError:
     """An answer by which one cannot go on."""
     return EndpointError(
-        f"{_who(endpoint)} gave an answer that makes no sense: {what}.",
+        f"{endpoint.title} gave an answer that makes no sense: {what}.",
         "Is base_url right, and does it know batches? What was sent is found again.",
     )
 
@@ -76,7 +76,3 @@ def senseless(endpoint: EndpointConfig, what: str) -> EndpointError:
 def failed_batch(why: str) -> EndpointError:
     """A batch that the endpoint took and then would not work on; it is not charged."""
     return EndpointError(f"The endpoint would not work on a batch: {line(why)[:_SHOWN]}.", _KEPT)
-
-
-def _who(endpoint: EndpointConfig) -> str:
-    return f"{endpoint.model} at {endpoint.identity}"

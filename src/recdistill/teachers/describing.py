@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from pydantic import PositiveInt, field_validator
 
-from recdistill.asking import Answer, Asker, Ledger, Message, Plan, Request
+from recdistill.asking import Answer, Asker, Ledger, Plan, Request
 from recdistill.data.dataset import Dataset
 from recdistill.progress import Progress
-from recdistill.teachers.endpoints import AskingConfig, account
+from recdistill.teachers.endpoints import AskingConfig, account, request
 from recdistill.teachers.prompts import FenceConfig, Prompt, Template, checked
 from recdistill.teachers.unanswered import Unanswered
 
@@ -98,10 +98,7 @@ class DescribingConfig(AskingConfig):
         prompt = Prompt(Template.read(self.template), texts, self.fence)
         options = {"temperature": 0, "max_tokens": self.max_tokens}
         rendered = [prompt.render([], [item]) for item in range(len(texts))]
-        return [
-            Request((Message("system", one.system), Message("user", one.user)), options)
-            for one in rendered
-        ]
+        return [request(one, options) for one in rendered]
 
     def _read(self, answer: Answer | None) -> str:
         """One line of what was written; nothing where nothing was."""

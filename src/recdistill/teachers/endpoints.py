@@ -16,10 +16,11 @@ from pydantic import (
     model_serializer,
 )
 
-from recdistill.asking import BudgetConfig, EndpointConfig
+from recdistill.asking import BudgetConfig, EndpointConfig, Message, Request
 from recdistill.data.dataset import Dataset
 from recdistill.files import content_hash
 from recdistill.settings import Settings
+from recdistill.teachers.prompts import Rendered
 
 _MEANS = {"budget"}
 _DECIDES = ("base_url", "known_as", "model")
@@ -62,6 +63,12 @@ class AskingConfig(Settings):
         if _decides(info):
             written.pop("ledger", None)
         return written
+
+
+def request(prompt: Rendered, options: Mapping[str, Any]) -> Request:
+    """The request that puts `prompt` to a model."""
+    turns = [Message("system", prompt.system)] if prompt.system else []
+    return Request((*turns, Message("user", prompt.user)), options)
 
 
 def account(config: AskingConfig, dataset: Dataset) -> str:

@@ -59,5 +59,4 @@ class Unanswered:
             UnansweredError: more questions are open than the endpoint's settings allow.
         """
         if self.open > self.endpoint.unanswered * self.asked:
-            who = f"{self.endpoint.model} at {self.endpoint.identity}"
-            raise UnansweredError(who, self.open, self.why)
+            raise UnansweredError(self.endpoint.title, self.open, self.why)

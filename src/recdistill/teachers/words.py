@@ -9,10 +9,11 @@ import numpy as np
 from jaxtyping import Float32
 from pydantic import PositiveInt, field_validator
 
-from recdistill.asking import Asker, Ledger, Message, Plan, Request
+from recdistill.asking import Asker, Ledger, Plan, Request
 from recdistill.data.sequences import Sequences
 from recdistill.settings import Settings
 from recdistill.teachers.encoder import Pooling, TextEncoder
+from recdistill.teachers.endpoints import request
 from recdistill.teachers.features import TextSource
 from recdistill.teachers.listwise import ChatJudge
 from recdistill.teachers.prompts import Prompt, Template, checked, shown
@@ -79,10 +80,7 @@ class WordsConfig(Settings):
         prompt = Prompt(Template.read(self.template), judge.prompt.texts, judge.config.fence)
         options = {"temperature": 0, "max_tokens": self.max_tokens}
         rendered = [prompt.render(history) for history in shown(histories, judge.history)]
-        return [
-            Request((Message("system", one.system), Message("user", one.user)), options)
-            for one in rendered
-        ]
+        return [request(one, options) for one in rendered]
 
 
 def vectors(encoder: TextEncoder, texts: Sequence[str]) -> Float32[np.ndarray, "texts width"]:

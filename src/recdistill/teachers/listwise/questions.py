@@ -10,6 +10,7 @@ from pydantic import Field, PositiveInt, field_validator
 from recdistill.asking import Answer, Message, Request, require_sendable
 from recdistill.files import parse_json
 from recdistill.settings import Settings, validated
+from recdistill.teachers.endpoints import request
 from recdistill.teachers.prompts import FenceConfig, Rendered, checked
 
 Form = Literal["json-schema", "json-object", "text"]
@@ -56,11 +57,7 @@ class ListwiseConfig(Settings):
 
     def request(self, prompt: Rendered, labels: Sequence[str], form: Form) -> Request:
         """The request that puts `prompt` to a model."""
-        turns = [Message("system", prompt.system)] if prompt.system else []
-        return Request(
-            (*turns, Message("user", prompt.user)),
-            self._options(_held_to(form, labels, self.rationale)),
-        )
+        return request(prompt, self._options(_held_to(form, labels, self.rationale)))
 
     def _options(self, form: Mapping[str, Any]) -> dict[str, Any]:
         usual: dict[str, Any] = {"temperature": 0, "max_tokens": self.max_tokens, **form}
