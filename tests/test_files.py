@@ -21,11 +21,13 @@ from recdistill.files import (
     atomic_path,
     content_hash,
     file_sha256,
+    parse_json,
     read_json,
     remove_leftovers,
     write_json,
     write_text,
 )
+from recdistill.texts import whole
 
 
 def names(folder):
@@ -237,3 +239,41 @@ def test_the_hash_of_content_knows_no_order(value):
 def test_the_hash_of_content_sees_values_and_nesting():
     variants = [{"a": 1}, {"a": "1"}, {"a": [1]}, {"a": {"a": 1}}, [1], "1", {}]
     assert len({content_hash(value) for value in variants}) == len(variants)
+
+
+ANY = st.text(st.characters(exclude_categories=()))
+STRANGE = st.recursive(
+    st.none() | st.booleans() | st.integers() | ANY,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(ANY, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def joined(value):
+    """What JSON says, its halves of characters joined or marked."""
+    if isinstance(value, str):
+        return whole(value)
+    if isinstance(value, list):
+        return [joined(one) for one in value]
+    return {whole(k): joined(v) for k, v in value.items()} if isinstance(value, dict) else value
+
+
+@given(STRANGE)
+def test_what_strangers_wrote_as_json_holds_no_half_of_a_character(value):
+    text = json.dumps(value)
+    for given_ in (text, text.encode(), text.encode("utf-16")):
+        assert parse_json(given_) == joined(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        (r'"\\ud83d"', r"\ud83d"),
+        (r'"\\\ud83d"', "\\\ufffd"),
+        (r'"\uD83D\uDE00\ude00"', "\U0001f600\ufffd"),
+        (r'"\ud83d\ud83d\ude00"', "\ufffd\U0001f600"),
+        (b'"caf\xe9"', "caf\ufffd"),
+    ],
+)
+def test_halves_are_found_among_escapes(text, found):
+    assert parse_json(text) == found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Generator, Mapping
@@ -16,6 +17,10 @@ from recdistill.errors import StorageError
 
 _DEEPEST = 100
 """So many brackets within each other are read of what others wrote."""
+_HALVES = re.compile(
+    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\."
+)
+"""Escapes in JSON: a character of two halves, a half alone, and any other, a backslash's own too."""
 
 
 @contextmanager
@@ -140,19 +145,26 @@ def read_json(path: Path) -> Any:
 
 
 def parse_json(text: str | bytes) -> Any:
-    """What a text of somebody else's holds, as JSON.
+    """What a text of somebody else's holds, as JSON; halves of characters, which it can spell and no file takes, become
+    `\N{REPLACEMENT CHARACTER}`.
 
     Raises:
         ValueError: it is no JSON, or goes deeper than anybody means: models that repeat themselves open bracket after
             bracket, and whoever walks through such a thing falls.
     """
+    if isinstance(text, bytes):
+        text = text.decode(json.detect_encoding(text), "replace")
     try:
-        found = json.loads(text)
+        found = json.loads(_HALVES.sub(_whole, text) if "\\u" in text else text)
     except RecursionError as error:
         raise ValueError("brackets within brackets without end") from error
     if _deeper(found, _DEEPEST):
         raise ValueError(f"brackets within brackets, more than {_DEEPEST} deep")
     return found
+
+
+def _whole(escape: re.Match[str]) -> str:
+    return r"\ufffd" if escape["half"] else escape[0]
 
 
 def _deeper(value: Any, limit: int) -> bool:

@@ -40,16 +40,16 @@ def validated() -> Generator[None]:
 
 
 S = TypeVar("S", bound=BaseModel)
-Path = tuple[str, ...]
+Keys = tuple[str, ...]
 """The keys, and places in lists, that lead to a part of some settings."""
 
 
-def parts(whole: Any, kind: type[S], path: Path = ()) -> Iterator[tuple[Path, S]]:
+def parts(whole: Any, kind: type[S], keys: Keys = ()) -> Iterator[tuple[Keys, S]]:
     """The settings of one kind within others, however deep, and what leads to each."""
     if isinstance(whole, kind):
-        yield path, whole
+        yield keys, whole
     for name, part in _below(whole):
-        yield from parts(part, kind, (*path, name))
+        yield from parts(part, kind, (*keys, name))
 
 
 def _below(whole: Any) -> Iterator[tuple[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from recdistill.asking.costs import Usage
 from recdistill.files import parse_json
-from recdistill.texts import line, whole
+from recdistill.texts import line
 
 _GOOD = 200
 _SHOWN = 200
@@ -88,7 +88,7 @@ def _text(value: Any) -> str | None:
     if isinstance(value, list):
         parts = [part.get("text") for part in value if isinstance(part, dict)]
         value = "".join(part for part in parts if isinstance(part, str)) or None
-    return whole(value) if isinstance(value, str) else None
+    return value if isinstance(value, str) else None
 
 
 def _logprobs(choice: Mapping[str, Any]) -> Any:

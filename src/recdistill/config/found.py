@@ -9,10 +9,8 @@ from recdistill.asking import EndpointConfig
 from recdistill.config.located import LocatedYaml
 from recdistill.config.tree import RunConfig, parse_config
 from recdistill.errors import ConfigError
-from recdistill.settings import Settings, parts
+from recdistill.settings import Keys, Settings, parts
 from recdistill.teachers.decoding.settings import SourceConfig
-
-Keys = tuple[str, ...]
 
 
 def load_found(file: Path, assignments: list[str]) -> RunConfig:

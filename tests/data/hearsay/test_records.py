@@ -122,3 +122,19 @@ def test_brackets_without_end_are_text_and_damage(write, deep):
         read_records(write("said.jsonl", f'{{"uid": 1}}\n{deep}\n'))
     with pytest.raises(DataError, match="is no JSON"):
         read_records(write("said.json", deep))
+
+
+def test_lines_of_json_end_where_json_says(tmp_path):
+    """Models write all sorts of white space; where JSON keeps it as it is, the line goes on."""
+    rows = [{"uid": 1, "why": "one\u2028two\x85three"}, {"uid": 2, "why": "half \ud83d"}]
+    lines = [json.dumps(rows[0], ensure_ascii=False), json.dumps(rows[1])]
+    path = tmp_path / "said.jsonl"
+    path.write_text("\r\n".join(lines), encoding="utf-8")
+    found = read_records(path)
+    assert [row["why"] for row in found.rows] == ["one\u2028two\x85three", "half \ufffd"]
+
+
+def test_json_that_is_no_list_is_one_record(tmp_path):
+    path = tmp_path / "said.json"
+    path.write_text("3")
+    assert read_records(path).rows == [{"@value": 3}]

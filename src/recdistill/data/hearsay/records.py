@@ -118,12 +118,15 @@ def _json(path: Path) -> Records:
     if isinstance(content, dict):
         named = cast("dict[str, Any]", content)
         return Records([{**_record(value), KEY: key} for key, value in named.items()])
-    return Records([_record(value) for value in cast("list[Any]", content)])
+    values = cast("list[Any]", content) if isinstance(content, list) else [content]
+    return Records([_record(value) for value in values])
 
 
 def _lines(path: Path) -> Records:
     rows, damaged = [], list[str]()
-    for line in filter(str.strip, _text(path).splitlines()):
+    for line in filter(
+        str.strip, _text(path).split("\n")
+    ):  # JSON may hold what `splitlines` cuts at
         try:
             rows.append(_record(parse_json(line)))
         except ValueError:
