@@ -12,7 +12,7 @@ from recdistill.asking import EndpointConfig
 from recdistill.data.dataset import Dataset
 from recdistill.errors import CheckpointError
 from recdistill.files import read_json
-from recdistill.settings import parts
+from recdistill.settings import Settings, parts
 from recdistill.teachers.adapting.pupil import ADAPTATION, WEIGHTS
 from recdistill.teachers.adapting.settings import Lora
 from recdistill.teachers.base import (
@@ -58,7 +58,8 @@ def load_teacher(
     folder = Path(folder)
     try:
         record = read_json(folder / RECORD)
-        teacher = make_teacher(_owned(teacher_config.validate_python(record["config"]), trusting))
+        teacher = make_teacher(record["config"])
+        teacher.config = _owned(teacher.config, trusting)
         with with_trust(_trusted(trusting, folder)):
             teacher.restore(folder / MODEL, record)
     except (OSError, ValueError, KeyError) as error:
@@ -87,7 +88,7 @@ def load_teacher(
     return teacher
 
 
-def _owned(found: TeacherConfig, own: TeacherConfig | None) -> TeacherConfig:
+def _owned(found: Settings, own: Settings | None) -> Settings:
     """The caller's `own` configuration, where it decides the same as the one that was `found`; else that one, which
     names nobody who would be asked."""
     if own is not None and decisive(own) == decisive(found):
