@@ -85,7 +85,7 @@ def test_attention_is_heard_as_transformers_shows_it(loud):
     for row, text in enumerate(tokens):
         shown = eager(input_ids=torch.tensor([text]), output_attentions=True).attentions
         for layer, theirs in zip(heard.attended, shown, strict=True):
-            ours = term._maps(layer, heard, 2)[row].exp()
+            ours = term.maps(layer, heard, 2)[row].exp()
             torch.testing.assert_close(ours[:, : len(text), : len(text)], theirs[0])
 
 
@@ -112,7 +112,7 @@ def test_shared_keys_and_what_comes_later_are_heard_too(loud, tmp_path):
     for row, text in enumerate(tokens):
         shown = eager(input_ids=torch.tensor([text]), output_attentions=True).attentions
         for layer, theirs in zip(heard.attended, shown, strict=True):
-            ours = term._maps(layer, heard, 4)[row, :, : len(text), : len(text)]
+            ours = term.maps(layer, heard, 4)[row, :, : len(text), : len(text)]
             torch.testing.assert_close(ours.exp().tril(), theirs[0], atol=1e-5, rtol=1e-4)
 
 

@@ -69,14 +69,15 @@ class ValueRelation(InnerTerm):
         heads = self.relation_heads or gcd(own.anatomy.heads, other.anatomy.heads)
         far = [
             map_divergence(
-                self._maps(own.attended[s], own, heads), self._maps(other.attended[t], other, heads)
+                self.maps(own.attended[s], own, heads), self.maps(other.attended[t], other, heads)
             ).mean(1)[own.there]
             for s, t in paired(self.layers, len(own.hidden), len(other.hidden))
         ]
         return mean_of_texts(torch.stack(far).mean(0), own)
 
-    def _maps(self, layer: Attended, heard: Heard, heads: int) -> Maps:
+    def maps(self, layer: Attended, heard: Heard, heads: int) -> Maps:
+        """log R of a layer, cut into `heads`; padding is seen by no token of a text."""
         parts: Sequence[Tensor] = [*map(precise, (layer.query, layer.key, layer.value))]
-        # What is padding sees what its text has, so that every row sees something; its rows do not count.
+        # Padding itself sees everything, so that each row sees something; its rows do not count.
         seen = layer.seen & heard.there[:, None, :] | ~heard.there[:, :, None]
         return relation_maps(parts, self.relations, heads, seen[:, None])
