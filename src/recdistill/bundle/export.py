@@ -133,6 +133,11 @@ def export(
     return _write(Path(folder), files, manifest)
 
 
+def opened(student: Recommender) -> Runtime:
+    """The student as its float32 bundle would answer, without a file; nothing is checked."""
+    return _wide(student).opened()
+
+
 def _check_request(
     student: Recommender, dataset: Dataset, precision: str, checks: int
 ) -> Precision:

@@ -1,4 +1,4 @@
-"""How long bundles take to answer, side by side."""
+"""How long several models take to answer, side by side."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from recdistill.bundle.bundle import Bundle
+from recdistill.bundle.runtime import Runtime, no_candidates
 from recdistill.data.sequences import Sequences
 
 _WARM_UP = 20
@@ -15,25 +15,26 @@ _K = 10
 
 
 def latencies(
-    bundles: Mapping[str, Bundle], histories: Sequences, requests: int, seed: int = 0
+    runtimes: Mapping[str, Runtime], histories: Sequences, requests: int, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
     """Median and 99th percentile of the seconds from one history to its ten best items, on one thread.
 
-    Bundles answer in turn, history by history, so that whatever else the machine does meets them alike.
+    They answer in turn, history by history, so that whatever else the machine does meets them alike.
 
     Args:
-        bundles: by name.
+        runtimes: by name.
         histories: dense ids, to draw from.
         requests: how many are timed; some more warm up.
         seed: of the draw.
     """
     rows = np.random.default_rng(seed).integers(0, len(histories), _WARM_UP + requests)
-    seconds: dict[str, list[float]] = {name: [] for name in bundles}
+    seconds: dict[str, list[float]] = {name: [] for name in runtimes}
     for row in rows:
         asked = histories.take(np.array([row]))
-        for name, bundle in bundles.items():
+        for name, runtime in runtimes.items():
             started = time.perf_counter()
-            bundle.top(asked, min(_K, len(bundle.vocabulary)))
+            k = min(_K, runtime.num_items)
+            runtime.top(asked, k, filter_seen=True, candidates=no_candidates())
             seconds[name].append(time.perf_counter() - started)
     return {
         name: (float(np.quantile(took[_WARM_UP:], 0.5)), float(np.quantile(took[_WARM_UP:], 0.99)))

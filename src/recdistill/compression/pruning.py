@@ -36,7 +36,7 @@ def foretold(student: SequenceModel, wanted: Structure) -> SASRec:
         ConfigError: the student has no such parts.
     """
     config = _prunable(student, wanted).config
-    share = wanted.parameters or wanted.operations or 1.0
+    share = wanted.parameters or wanted.operations or wanted.share or 1.0
     left = within(reduced(config.shape, wanted.parts, share), config.shape)
     with torch.random.fork_rng(devices=[]):
         return SASRec(config.model_copy(update={"pruned": left}), student.vocabulary)

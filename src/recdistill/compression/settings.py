@@ -29,6 +29,8 @@ class Structure(Settings):
     operations: Share | None = None
     """The target: at most this share of the operations of one request (encode a full history, score every item).
     They decide the latency, but do not depend on a machine."""
+    share: Share | None = None
+    """Or no target: this share of each of `parts` stays, rounded up."""
     parts: tuple[Part, ...] = Field(default=("width", "units", "heads"), min_length=1)
     """What may be cut."""
     by: Criterion = "taylor"
@@ -38,9 +40,36 @@ class Structure(Settings):
 
     @model_validator(mode="after")
     def _one_target(self) -> Structure:
-        if (self.parameters is None) == (self.operations is None):
-            raise ValueError("give `parameters` or `operations`: one target, as a share below 1")
+        given = (self.parameters, self.operations, self.share)
+        if sum(one is not None for one in given) != 1:
+            raise ValueError(
+                "give `parameters` or `operations`: one target, as a share below 1; or the `share` of its parts that "
+                "stays"
+            )
         return self
+
+
+class Timed(Settings):
+    """Whole parts go until the student answers soon enough where it is measured.
+
+    What a machine takes is no business of a recipe, which would give another student on each; so a run measures once,
+    keeps the share of the parts that was found, and prunes to that.
+    """
+
+    kind: Literal["timed"] = "timed"
+    latency: Share
+    """The target: at most this share of the time in which the unpruned student finds the ten best items for one
+    history, exported and on one thread."""
+    parts: tuple[Part, ...] = Field(default=("width", "units", "heads"), min_length=1)
+    """What may be cut."""
+    by: Criterion = "taylor"
+    """How it is found out what matters least."""
+    batches: PositiveInt = 32
+    """How many training batches are looked at for that."""
+
+    def to(self, share: float) -> Structure:
+        """Pruning to a share of the parts."""
+        return Structure(share=share, parts=self.parts, by=self.by, batches=self.batches)
 
 
 class Weights(Settings):
@@ -59,13 +88,20 @@ class Weights(Settings):
 
 
 def _structure_unless_said(given: Any) -> Any:
-    return {"kind": "structure", **given} if isinstance(given, dict) else given
+    if not isinstance(given, dict):
+        return given
+    return {"kind": "timed" if "latency" in given else "structure", **given}
 
 
 Pruning = Annotated[
     Annotated[Structure | Weights, Discriminator("kind")], BeforeValidator(_structure_unless_said)
 ]
 """What is cut before a phase begins: `{parameters: 0.5}` for short."""
+AnyPruning = Annotated[
+    Annotated[Structure | Weights | Timed, Discriminator("kind")],
+    BeforeValidator(_structure_unless_said),
+]
+"""The same, or `{latency: 0.5}`, for who can measure."""
 
 
 class Quantising(Settings):

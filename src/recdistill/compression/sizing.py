@@ -22,21 +22,29 @@ def target(config: SASRecConfig, vocabulary: Vocabulary, wanted: Structure) -> S
         ConfigError: so much cannot be reached with these parts; the message tells what can.
     """
     whole = config.model_copy(update={"pruned": None})
+    if wanted.share:
+        return at_share(config, wanted.parts, wanted.share)
     measure = parameters if wanted.parameters else operations
     most = (wanted.parameters or wanted.operations or 1.0) * measure(whole, vocabulary)
     if config.pruned and measure(config, vocabulary) <= most:
         return config
 
     def at(share: float) -> SASRecConfig:
-        shape = reduced(whole.shape, wanted.parts, share)
-        return config.model_copy(update={"pruned": within(shape, config.shape)})
+        return at_share(config, wanted.parts, share)
 
-    found = _last(
+    found = last(
         _shares(whole.shape, wanted.parts), lambda one: measure(at(one), vocabulary) <= most
     )
     if found is None:
         raise _unreachable(wanted, measure(at(0.0), vocabulary) / measure(whole, vocabulary))
     return at(found)
+
+
+def at_share(config: SASRecConfig, parts: Sequence[Part], share: float) -> SASRecConfig:
+    """`config` with this share of the unpruned model's parts, where it has so much."""
+    whole = config.model_copy(update={"pruned": None})
+    left = within(reduced(whole.shape, parts, share), config.shape)
+    return config.model_copy(update={"pruned": left})
 
 
 def reduced(shape: Shape, parts: Sequence[Part], share: float) -> Shape:
@@ -101,7 +109,7 @@ def _shares(shape: Shape, parts: Sequence[Part]) -> list[float]:
     return sorted(found)
 
 
-def _last(shares: Sequence[float], fits: Callable[[float], bool]) -> float | None:
+def last(shares: Sequence[float], fits: Callable[[float], bool]) -> float | None:
     """The greatest that fits, where all below fit too; by halving."""
     low, high = 0, len(shares)  # all before `low` fit, none from `high` on does
     while low < high:

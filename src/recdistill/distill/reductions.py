@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, PositiveInt, model_validator
 
-from recdistill.compression.settings import Pruning, Quantising
+from recdistill.compression.settings import AnyPruning, Quantising, Timed
 from recdistill.distill.objectives import AnyObjective
 from recdistill.distill.phases import Phase
 from recdistill.distill.recipe import Recipe
@@ -14,8 +14,8 @@ from recdistill.settings import Settings
 class Reduction(Settings):
     """What is done to a student that has learned by its recipe already: prune, then distil again."""
 
-    prune: Pruning | None = None
-    """What is cut from it: `{parameters: 0.5}` halves it."""
+    prune: AnyPruning | None = None
+    """What is cut from it: `{parameters: 0.5}` halves it, `{latency: 0.5}` until it takes half the time."""
     quantise: Quantising | None = None
     """In how many bits its item table is seen while it learns on."""
     epochs: PositiveInt | None = None
@@ -30,14 +30,20 @@ class Reduction(Settings):
             raise ValueError("say what makes it smaller: `prune`, `quantise`, or both")
         return self
 
-    def after(self, recipe: Recipe, epochs: int) -> Recipe:
-        """The recipe of the further phase, for a student that learned by `recipe` for so many `epochs`."""
-        last = recipe.course[-1]
+    def after(self, recipe: Recipe, epochs: int, share: float | None = None) -> Recipe:
+        """The recipe of the further phase, for a student that learned by `recipe` for so many `epochs`.
+
+        `share` is how much of its parts a student may keep that is pruned to a time; before that is measured, the
+        target stands for it.
+        """
+        last, prune = recipe.course[-1], self.prune
+        if isinstance(prune, Timed):
+            prune = prune.to(share or prune.latency)
         phase = Phase.model_validate(
             {
                 **{name: getattr(last, name) for name in Phase.model_fields},
                 "objectives": self.objectives or last.objectives,
-                "prune": self.prune,
+                "prune": prune,
                 "quantise": self.quantise,
                 "share": 1.0,
                 "anew": False,

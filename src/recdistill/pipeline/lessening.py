@@ -128,7 +128,8 @@ def footprints(
 ) -> dict[str, Footprint]:
     """What every form takes, that of its first seed."""
     first = {name: seeds[0] for name, seeds in bundles.items()}
-    times = latencies(first, cases.histories, smaller.settings.latency_requests)
+    runtimes = {name: bundle.runtime for name, bundle in first.items()}
+    times = latencies(runtimes, cases.histories, smaller.settings.latency_requests)
     return {
         one.name: Footprint(
             student=one.student,

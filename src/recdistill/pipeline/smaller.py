@@ -14,6 +14,7 @@ from recdistill.bundle.loading import load_bundle
 from recdistill.config.compressing import WHOLE, CompressionConfig, Form
 from recdistill.errors import BundleError, ConfigError
 from recdistill.pipeline import students as arms
+from recdistill.pipeline.hastening import share_in_time
 from recdistill.pipeline.pipeline import stage_key
 from recdistill.pipeline.stages import Stage
 
@@ -91,7 +92,9 @@ class Smaller:
         yield WHOLE, whole
         epochs = arm.epochs(pipeline.config.training.epochs)
         for name, reduction in self.settings.students.items():
-            recipe = reduction.after(pipeline.recipe, epochs)
+            recipe = reduction.after(
+                pipeline.recipe, epochs, share_in_time(pipeline, name, reduction)
+            )
             smaller = arms.Arm(f"student {name}", f"smaller/{name}", recipe)
             yield name, pipeline.train(smaller, seed, after=whole)
 
