@@ -87,9 +87,11 @@ class Started:
 
 
 @contextmanager
-def started(bundle: Path, *options: object, **environment: str) -> Iterator[Started]:
+def started(
+    bundle: Path, *options: object, python: str = sys.executable, **environment: str
+) -> Iterator[Started]:
     """`recdistill serve BUNDLE OPTIONS` on a free port."""
-    command = [sys.executable, "-c", _MAIN, "serve", bundle, "--port", 0, *options]
+    command = [python, "-c", _MAIN, "serve", bundle, "--port", 0, *options]
     process = subprocess.Popen(
         [*map(str, command)], stderr=subprocess.PIPE, text=True, env=os.environ | environment
     )

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 
 from recdistill.errors import ConfigError, nearest
 from recdistill.files import atomic_path
+from recdistill.serving.private_files import is_private
 from recdistill.settings import Settings
 
 Scope = Literal["recommend", "events", "metrics", "admin"]
@@ -88,7 +89,7 @@ def read_keys(path: Path) -> tuple[ApiKey, ...]:
     """
     try:
         with path.open("rb") as stream:
-            if os.name == "posix" and os.fstat(stream.fileno()).st_mode & 0o077:
+            if not is_private(os.fstat(stream.fileno())):
                 raise ConfigError(
                     f"Others than its owner may read or change {path}.",
                     f"chmod 600 {path}",

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from recdistill.errors import ConfigError
 from recdistill.files import atomic_path
+from recdistill.serving.private_files import is_private
 
 VARIABLE = "RECDISTILL_PSEUDONYM_KEY"
 """The environment variable that may hold the key, as hexadecimal digits."""
@@ -61,7 +62,7 @@ def pseudonyms_from(path: Path) -> Pseudonyms:
     if not path.exists():
         with atomic_path(path, mode=0o600) as temporary:
             temporary.write_text(secrets.token_hex(_BYTES) + "\n")
-    if os.name == "posix" and path.stat().st_mode & 0o077:
+    if not is_private(path.stat()):
         raise ConfigError(f"Others than its owner may read {path}.", f"chmod 600 {path}")
     return Pseudonyms(_decoded(path.read_text(), str(path)))
 
