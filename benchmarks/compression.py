@@ -92,8 +92,12 @@ def claims(found: Sequence[Mapping[str, Any]], test: Evaluation, size: str) -> I
         ahead = loss(test, half, control, METRIC)
         yield Claim(f"relative gain over `{control}`, {size}", -ahead.mean, 0.0)
         yield Claim(f"the same, lower end of its 95 % interval, {size}", -ahead.high, 0.0)
-    smaller = by_name[whole]["bytes"] / by_name["whole-int8"]["bytes"]
-    yield Claim(f"times that 8 bits are smaller, {size}", smaller, SMALLER)
+    for what, key in (
+        ("model and table", "bytes"),
+        ("the whole bundle, texts too", "bundle bytes"),
+    ):
+        smaller = by_name[whole][key] / by_name["whole-int8"][key]
+        yield Claim(f"times that 8 bits are smaller, {what}, {size}", smaller, SMALLER)
     for student in ("whole", "half", "rounded"):
         kept = value[f"{student}-int8"] / value[f"{student}-float32"]
         yield Claim(f"NDCG@10 that `{student}` keeps in 8 bits, {size}", kept, ROUNDED)

@@ -23,8 +23,9 @@ def finding(content: Mapping[str, Any]) -> Verdict:
         return Verdict("neutral", "Stay", told, _allowed(content), standing, metric)
     lost = interval(forms, best, "loss") or Interval(0.0)
     saved = f"{_beside(content, best, 'bytes')} bytes, {_beside(content, best, 'latency_p50')} time"
-    told = f"At the knee stands {best}: {saved}, and {_change(lost)} of {metric_title(metric)}"
-    evidence = f"({confidence(content)} interval {said(lost)}, {_cases(content)})"
+    told = f"At the knee stands {best}: {saved}, and {_change(lost, metric_title(metric))}"
+    moved = wording.percent(-lost.mean, signed=True)
+    evidence = f"({moved}, {confidence(content)} interval {said(lost)}, {_cases(content)})"
     return Verdict("better", f"Knee: {best}", told, evidence, standing, metric)
 
 
@@ -43,10 +44,11 @@ def loses(lost: Measured, metric: object, sure: float) -> str:
     )
 
 
-def _change(lost: Interval) -> str:
-    if round(lost.mean, 4) == 0:
-        return "none"
-    return f"{wording.percent(abs(lost.mean))} {'less' if lost.mean > 0 else 'more'}"
+def _change(lost: Interval, metric: str) -> str:
+    low, high = lost.bounds or (lost.mean, lost.mean)
+    if low <= 0 <= high:
+        return f"no difference shown in {metric}"
+    return f"{wording.percent(abs(lost.mean))} {'less' if lost.mean > 0 else 'more'} of {metric}"
 
 
 def _beside(content: Mapping[str, Any], name: str, key: str) -> str:
