@@ -202,3 +202,12 @@ def test_nothing_points_at_a_machine(folder: str) -> None:
     files = [f for f in root.rglob("*") if f.suffix in (".py", ".yaml", ".md", ".json", "")]
     texts = {file: file.read_text(errors="ignore") for file in files if file.is_file()}
     assert [str(file) for file, text in texts.items() if absolute in text] == []
+
+
+def test_a_server_needs_neither_torch_nor_pyarrow() -> None:
+    """Its image holds neither (deploy/requirements.in)."""
+    code = (
+        "import sys, recdistill.cli.app, recdistill.serving.workers.worker, recdistill.serving.workers.supervisor; "
+        "print(*sorted({m.split('.')[0] for m in sys.modules}))"
+    )
+    assert not {"torch", "transformers", "pyarrow", "onnx"} & set(_python(code).split())
