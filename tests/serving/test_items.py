@@ -6,6 +6,7 @@ import multiprocessing
 import os
 import signal
 import time
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -123,6 +124,7 @@ def test_a_new_item_is_recommended_found_explained_and_removed(client, student) 
         for one in client.post("/v1/similar", {"item": closest[0], "k": 39}).json()["items"]
     ]
     assert client.get("/version").json()["items"] == 41
+    assert "recdistill_late_items 1.0" in client.get("/metrics").text
     assert client.ask("DELETE", "/v1/items/fresh").json()["status"] == "removed"
     assert "fresh" not in listed(client, history=history, k=50)
     assert client.post("/v1/similar", {"item": "fresh"}).status_code == 422
@@ -161,6 +163,17 @@ def test_a_removed_item_of_the_bundle_goes_everywhere_and_comes_back(client, stu
     assert client.post("/v1/items", {"items": [{"item": first}]}).status_code == 200
     assert listed(client, history=history, k=1) == [first]
     assert client.ask("DELETE", "/v1/items/never-there").status_code == 404
+
+
+@pytest.mark.parametrize("name", ["search", "a/b", "?x=1#y", "é 日本"])
+def test_odd_names_come_and_go(client, stock, name) -> None:
+    assert (
+        client.post("/v1/items", {"items": [{"item": name, "like": ["i0001"]}]}).status_code == 200
+    )
+    assert client.post("/v1/similar", {"item": name}).status_code == 200
+    answer = client.ask("DELETE", f"/v1/items/{quote(name, safe='')}")
+    assert answer.json() == {"item": name, "status": "removed"}
+    assert stock.entries()[-1].gone
 
 
 def test_a_title_may_change_without_a_vector(client) -> None:

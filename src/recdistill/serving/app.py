@@ -67,6 +67,7 @@ class Application:
         self._stocking = Stocking(beside.stock, shelf, self._writes) if beside.stock else None
         shelf.rule(beside.rules)
         self._look = Regularly(self._stocking.look, self._troubled) if self._stocking else None
+        self.metrics.follow(lambda: shelf.student)
         self.promoted(shelf.student)
         self.operations = self._table(shelf, limits)
         public = PUBLIC | {HOME} if beside.playground else PUBLIC

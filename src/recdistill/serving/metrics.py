@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
@@ -94,6 +94,10 @@ class Metrics:
         """Another student answers from now on; what was covered by the one before is no news of this one."""
         self._bundle.began(student)
 
+    def follow(self, student: Callable[[], Student]) -> None:
+        """Tell what this gives of the items that it has beside its bundle."""
+        self._bundle.now = student
+
     def refused(self) -> None:
         """Count a bundle that cannot be used."""
         self._refused.inc()
@@ -130,6 +134,7 @@ class _Answering:
 
     def __init__(self, meeting: Path | None) -> None:
         self._meeting = meeting
+        self.now: Callable[[], Student] | None = None
         self._digest, self._items, self._covered = "", 0, Coverage("", 0)
 
     def began(self, student: Student) -> None:
@@ -153,6 +158,13 @@ class _Answering:
         yield GaugeMetricFamily("recdistill_catalogue_items", "Size of the catalogue.", size)
         given = "Distinct items given by this bundle."
         yield GaugeMetricFamily("recdistill_covered_items", given, covered)
+        if self.now:
+            over = self.now().overlay
+            yield GaugeMetricFamily(
+                "recdistill_late_items", "Items beside the bundle's own.", float(len(over.late))
+            )
+            waiting = "Items said of another model, without a vector of this one."
+            yield GaugeMetricFamily("recdistill_waiting_items", waiting, float(over.waiting))
 
 
 def forget_process(meeting: Path, process: int) -> None:

@@ -62,17 +62,19 @@ class Router:
         await respond(send, answer)
 
     def _find(self, method: str, path: str) -> tuple[Operation, str]:
-        methods, name = self._exact.get(path, {}), ""
-        if not methods:
-            place = next((p for p in self._prefixes if path.startswith(p) and path != p), None)
-            if place is None:
-                raise problem("not-found")
-            methods, name = self._prefixes[place], path.removeprefix(place)
-        if method not in methods:
-            error = problem("wrong-method", f"It knows {', '.join(sorted(methods))}.")
-            error.headers["allow"] = ", ".join(sorted(methods))
-            raise error
-        return methods[method], name
+        # An item may be called as an operation is: where that does not know the method, the name is meant.
+        places = [p for p in self._prefixes if path.startswith(p) and path != p]
+        named = [(self._prefixes[place], path.removeprefix(place)) for place in places]
+        choices = [(self._exact.get(path, {}), ""), *named]
+        for methods, name in choices:
+            if method in methods:
+                return methods[method], name
+        known = ", ".join(sorted({each for methods, _ in choices for each in methods}))
+        if not known:
+            raise problem("not-found")
+        error = problem("wrong-method", f"It knows {known}.")
+        error.headers["allow"] = known
+        raise error
 
     async def _body(self, operation: Operation, scope: Scope, receive: Receive) -> Any:
         if operation.takes is None:
