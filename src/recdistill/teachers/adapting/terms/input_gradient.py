@@ -26,7 +26,7 @@ class InputGradient(InnerTerm):
     """Distance of the gradients with respect to how much is seen of each token."""
 
     kind: Literal["input-gradient"] = "input-gradient"
-    weight: PositiveFloat = 0.1
+    weight: PositiveFloat = 0.02
     probing: ClassVar[bool] = True
 
     def fit(self, small: Anatomy, whole: Anatomy) -> None:
