@@ -277,3 +277,40 @@ def test_the_card_tells_facts(bundle: Bundle, bundle_folder: Path) -> None:
     ):
         assert fact in card
     assert '["i0000", "i0039"]' in card
+
+
+def test_the_card_says_what_was_said_and_what_nobody_said(
+    student: SASRec, tiny_dataset: Dataset, bundle_folder: Path, tmp_path: Path
+) -> None:
+    plain = (bundle_folder / "README.md").read_text()
+    assert "teacher: not told; licence: not told" in plain
+    assert "Nobody has said more" in plain
+    metrics = {"uplift/ndcg@10": 0.5, "uplift/ndcg@10/low": 0.25, "uplift/ndcg@10/high": 0.75}
+    said = {"teacher": "causal-lm (some/model)", "teacher_licence": "MIT", "intended_use": "Films."}
+    bundle = export(student, tiny_dataset, tmp_path / "told", metrics=metrics, about=said)
+    card = (tmp_path / "told" / "README.md").read_text()
+    assert "teacher: causal-lm (some/model); licence: MIT" in card
+    assert "| uplift/ndcg@10 | 0.5 [0.25, 0.75] |" in card
+    assert "## Intended use\n\nFilms." in card
+    assert bundle.info.about is not None
+    assert bundle.info.metrics == metrics
+    with pytest.raises(ConfigError, match="no place for 'licence'"):
+        export(student, tiny_dataset, tmp_path / "no", about={"licence": "MIT"})
+
+
+def test_whom_lists_show(bundle: Bundle, tiny_dataset: Dataset) -> None:
+    """Against the verb and a count by hand."""
+    entry = bundle.info.lists
+    assert entry is not None
+    histories = probes(tiny_dataset, 1_000)
+    assert entry.histories == len(histories)
+    ids = tiny_dataset.vocabulary.ids
+    frame = bundle.recommend(
+        [ids.gather(row).to_list() for row in map(histories.__getitem__, range(len(histories)))]
+    )
+    assert entry.coverage == pytest.approx(frame["item_id"].n_unique() / 40)
+    counts = np.bincount(tiny_dataset.train.items, minlength=40)
+    head = sorted(range(40), key=lambda item: (-counts[item], item))[:4]
+    given = frame["item_id"].is_in([ids[item] for item in head])
+    assert entry.popular == pytest.approx(given.mean(), abs=1e-6)
+    assert entry.popular_events == pytest.approx(counts[head].sum() / counts.sum(), abs=1e-6)

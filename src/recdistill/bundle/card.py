@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from recdistill.bundle.manifest import Manifest
+from recdistill.bundle.manifest import AboutEntry, Manifest
 
 _USE = """\
 ```python
@@ -24,7 +24,9 @@ def card(info: Manifest, example: tuple[str, str]) -> str:
                 f"A student exported by RecDistill {info.recdistill}"
                 + (f" on {info.created}." if info.created else "."),
                 _facts(info),
+                _said(info),
                 _measured(info),
+                _lists(info),
                 "## Use",
                 _USE.format(first=example[0], second=example[1]),
                 "`manifest.json` holds a checksum of every file; loading refuses a bundle that was changed.",
@@ -64,15 +66,60 @@ def _facts(info: Manifest) -> str:
     )
 
 
+def _said(info: Manifest) -> str:
+    about = info.about or AboutEntry()
+    use = about.intended_use or (
+        "To rank items of this catalogue for people whose events are like those it was trained on. Nobody has said "
+        "more; what it does elsewhere was not measured."
+    )
+    return "\n\n".join(
+        (
+            "## Made of",
+            f"- teacher: {about.teacher or 'not told'}; licence: {about.teacher_licence or 'not told'}\n"
+            f"- data: {info.dataset.name}; licence: {about.data_licence or 'not told'}",
+            "## Intended use",
+            use,
+        )
+    )
+
+
+def _lists(info: Manifest) -> str:
+    if info.lists is None:
+        return ""
+    lists = info.lists
+    return (
+        "## Bias\n\n"
+        "Learned from what people took of what they were shown, and not from what they would have liked. Of its top "
+        f"tens for {lists.histories:,} histories, {lists.popular:.1%} of the places go to the most popular tenth of "
+        f"the items, which has {lists.popular_events:.1%} of the training events; {lists.coverage:.1%} of the "
+        "catalogue stands in any of them. Differences between groups of people were not measured."
+    )
+
+
 def _measured(info: Manifest) -> str:
     if not info.metrics:
         return ""
-    rows = [f"| {name} | {_written(value)} |" for name, value in sorted(info.metrics.items())]
+    rows = [f"| {name} | {_interval(info, name)} |" for name in sorted(_points(info))]
     seeds = info.metrics.get("seeds", 1)
     note = [f"Means over {seeds:.0f} seeds; this bundle holds the student of one of them.", ""]
     return "\n".join(
         ["## Measured", "", *(note if seeds > 1 else []), "| metric | value |", "|---|---|", *rows]
     )
+
+
+def _points(info: Manifest) -> list[str]:
+    """The metrics that are no end of another's interval."""
+    ends = {f"{name}/{end}" for name in info.metrics for end in ("low", "high")}
+    return [name for name in info.metrics if name not in ends]
+
+
+def _interval(info: Manifest, name: str) -> str:
+    """A value, and its interval where it has one."""
+    ends = [info.metrics.get(f"{name}/{end}") for end in ("low", "high")]
+    told = _written(info.metrics[name])
+    if ends[0] is None or ends[1] is None:
+        return told
+    return f"{told} [{_written(ends[0])}, {_written(ends[1])}]"
 
 
 def _written(value: float) -> str:

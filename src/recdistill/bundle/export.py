@@ -11,6 +11,7 @@ from typing import NamedTuple, cast, get_args
 
 import numpy as np
 import polars as pl
+from jaxtyping import Int64
 
 from recdistill import __version__
 from recdistill.bundle.agreement import probes, require_agreement
@@ -18,6 +19,7 @@ from recdistill.bundle.bundle import Bundle
 from recdistill.bundle.card import card
 from recdistill.bundle.indexing import INDEX_FROM, Indexed, indexed
 from recdistill.bundle.integers import in_integers
+from recdistill.bundle.lists import lists_of
 from recdistill.bundle.loading import load_bundle
 from recdistill.bundle.manifest import (
     CARD,
@@ -28,6 +30,7 @@ from recdistill.bundle.manifest import (
     MODEL,
     REASONS,
     TABLE,
+    AboutEntry,
     DatasetEntry,
     FileEntry,
     Manifest,
@@ -68,6 +71,7 @@ def export(
     metrics: Mapping[str, float] | None = None,
     created: str | None = None,
     reasons: Reasons | None = None,
+    about: Mapping[str, str] | None = None,
 ) -> Bundle:
     """Write the student as a bundle that runs without PyTorch, and open it.
 
@@ -86,14 +90,16 @@ def export(
         metrics: what was measured of the student, for the manifest and the card.
         created: a date to note; none is noted unless given.
         reasons: why the teacher said what it said. They may tell what somebody took: whoever has the bundle reads them.
+        about: for the card: `teacher`, `teacher_licence`, `data_licence`, `intended_use`; any may be left out.
 
     Raises:
         BundleError: the student cannot be exported, is of another dataset, the two do not agree, or fewer bits
             change too many answers. Nothing is written then.
-        ConfigError: an unknown precision, or too few checks.
+        ConfigError: an unknown precision or entry of `about`, or too few checks.
         MissingExtraError: the ONNX packages are not installed.
     """
     form = _check_request(student, dataset, precision, checks)
+    said = _said(about or {})
     if left := heads_of(student.network).names:
         _log.warning(
             "The bundle ranks items; the heads for %s stay behind. `Recommender.load` has them.",
@@ -123,6 +129,8 @@ def export(
         metrics=dict(metrics or {}),
         agreement=agreement,
         narrowing=narrowing,
+        lists=lists_of(leaving.opened(), histories, _events(dataset)),
+        about=said,
         reasons=ReasonsEntry(count=len(told)) if len(told) else None,
         index=quick.entry if quick else None,
         files=_entries(files),
@@ -136,6 +144,14 @@ def export(
 def opened(student: Recommender) -> Runtime:
     """The student as its float32 bundle would answer, without a file; nothing is checked."""
     return _wide(student).opened()
+
+
+def _said(about: Mapping[str, str]) -> AboutEntry | None:
+    for name in about:
+        if name not in AboutEntry.model_fields:
+            hint = nearest(name, list(AboutEntry.model_fields))
+            raise ConfigError(f"A card has no place for '{name}'.", hint)
+    return AboutEntry(**about) if about else None
 
 
 def _check_request(
@@ -203,10 +219,13 @@ def _dataset_entry(dataset: Dataset) -> DatasetEntry:
     )
 
 
+def _events(dataset: Dataset) -> Int64[np.ndarray, " items"]:
+    return np.bincount(dataset.train.items, minlength=dataset.num_items).astype(np.int64)
+
+
 def _items(dataset: Dataset) -> bytes:
     stream = io.BytesIO()
-    counts = np.bincount(dataset.train.items, minlength=dataset.num_items)
-    dataset.items.frame.with_columns(pl.Series(EVENTS, counts)).write_parquet(stream)
+    dataset.items.frame.with_columns(pl.Series(EVENTS, _events(dataset))).write_parquet(stream)
     return stream.getvalue()
 
 

@@ -110,6 +110,38 @@ class IndexEntry(Settings):
     exact_milliseconds: float
 
 
+class ListsEntry(Settings):
+    """Whom its lists show: the top tens of some histories, without what these hold.
+
+    Attributes:
+        histories: that were asked about.
+        coverage: the share of the catalogue that stands in any of the lists.
+        popular: the share of their places that the most popular tenth of the items has.
+        popular_events: the share of the training events that these items have.
+    """
+
+    histories: PositiveInt
+    coverage: float
+    popular: float
+    popular_events: float
+
+
+class AboutEntry(Settings):
+    """What people say of it, in their words; absent where they said nothing.
+
+    Attributes:
+        teacher: who taught it.
+        teacher_licence: under what terms the teacher may be learned from.
+        data_licence: under what terms the data may be used.
+        intended_use: what it is for, and what not.
+    """
+
+    teacher: str | None = None
+    teacher_licence: str | None = None
+    data_licence: str | None = None
+    intended_use: str | None = None
+
+
 class Manifest(Settings):
     """`manifest.json`.
 
@@ -118,6 +150,8 @@ class Manifest(Settings):
         created: when, if the writer was told; absent otherwise, so that the same input gives the same bytes.
         metrics: what was measured of the model, by name.
         narrowing: absent where the precision is float32.
+        lists: whom its lists show.
+        about: absent where nobody said anything.
         reasons: absent where the bundle holds none.
         index: absent where every item is looked at.
     """
@@ -130,6 +164,8 @@ class Manifest(Settings):
     metrics: dict[str, float] = Field(default_factory=dict)
     agreement: AgreementEntry
     narrowing: NarrowingEntry | None = None
+    lists: ListsEntry | None = None
+    about: AboutEntry | None = None
     reasons: ReasonsEntry | None = None
     index: IndexEntry | None = None
     files: dict[str, FileEntry]

@@ -31,6 +31,17 @@ from recdistill.teachers.stand_in import hollow, stand_in
 from recdistill.training.options import TrackerName, TrainingConfig
 
 
+class AboutConfig(Settings):
+    """What the bundle's card says in your words."""
+
+    teacher_licence: str | None = None
+    """Under what terms the teacher may be learned from."""
+    data_licence: str | None = None
+    """Under what terms the data may be used."""
+    intended_use: str | None = None
+    """What the student is for, and what not."""
+
+
 class BundleConfig(Settings):
     """What leaves the building."""
 
@@ -44,6 +55,10 @@ class BundleConfig(Settings):
     """Whether a large catalogue may have an index, if one finds nearly all and sooner than a scan of all items."""
     reasons: bool = Field(default=False, exclude_if=lambda given: not given)
     """Whether the teacher's reasons leave with it, where it gave any. They may tell in words what somebody took."""
+    about: AboutConfig = Field(
+        default=AboutConfig(), exclude_if=lambda given: given == AboutConfig()
+    )
+    """Licences and intended use, for the card."""
     student: str = Field(default=WHOLE, exclude_if=lambda given: given == WHOLE)
     """Which student leaves: `whole`, as it was trained, or one of `compression.students` by its name."""
 

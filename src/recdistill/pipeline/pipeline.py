@@ -353,6 +353,7 @@ class Pipeline:
         """
         from recdistill.bundle.export import export
         from recdistill.bundle.manifest import FORMAT
+        from recdistill.pipeline.card import about
         from recdistill.pipeline.lessening import leaving, require_bearable
 
         chosen = leaving(self)
@@ -372,6 +373,7 @@ class Pipeline:
                 precision=settings.precision,
                 encoder=settings.encoder,
                 index=settings.index,
+                about=about(self.config),
                 checks=settings.checks,
                 metrics=measured,
                 reasons=told,
