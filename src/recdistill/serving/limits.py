@@ -12,8 +12,10 @@ class Limits(Settings):
 
     body: PositiveInt = 1 << 20
     """Largest body, in bytes."""
+    head: PositiveInt = 16 << 10
+    """Largest address and header fields, in bytes."""
     arrival: PositiveFloat = 5.0
-    """Seconds in which a body must arrive."""
+    """Seconds in which a head must arrive, and a body."""
     deadline: PositiveFloat = 1.0
     """Seconds in which an answer must be found."""
     patience: PositiveFloat = 0.2

@@ -30,6 +30,7 @@ class ProblemError(Exception):
 
 
 _TITLES = {
+    "not-http": (400, "This is no HTTP request."),
     "not-json": (400, "The body is not valid JSON."),
     "no-key": (401, "This needs an API key."),
     "wrong-scope": (403, "The API key may not do this."),
@@ -50,6 +51,7 @@ _TITLES = {
     "no-vector": (422, "Nothing says what the item is like."),
     "wrong-width": (422, "The vector is not one of this bundle's space."),
     "no-text-encoder": (422, "This bundle holds no text encoder: it cannot read texts."),
+    "head-too-large": (431, "The address and header fields are too large."),
     "too-many-requests": (429, "This key asks too often."),
     "internal": (500, "Something went wrong here."),
     "busy": (503, "The server is busy."),

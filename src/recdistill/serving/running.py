@@ -111,11 +111,14 @@ def web_server(app: Application, config: ServerConfig) -> uvicorn.Server:
     """Uvicorn, told to trust nothing and to write nothing about anybody."""
     try:
         import uvicorn
+
+        from recdistill.serving.protocol import bounded
     except ImportError:
         raise MissingExtraError("Serving a bundle", "serve") from None
     return uvicorn.Server(
         uvicorn.Config(
             app,
+            http=bounded(config.limits),
             access_log=False,  # its lines hold addresses, and with them ids of users
             log_level="warning",
             lifespan="off",
