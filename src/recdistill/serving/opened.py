@@ -40,7 +40,7 @@ class Opened:
         own, table = self._bundle.runtime, self._bundle.table
         longer = LongerTable(table.values, table.scales, over.vectors)
         hidden = np.array(sorted(over.hidden), dtype=np.int64)
-        return own.over(longer, LongerScorer(own.scorer, longer, hidden))
+        return own.over(longer, LongerScorer.over(own.scorer, longer, hidden))
 
     def neighbours(self, item: int, k: int, over: Overlay) -> Ranked:
         """The nearest other items by cosine."""

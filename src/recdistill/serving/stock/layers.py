@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from jaxtyping import Float32, Int64
 
-from recdistill.bundle.scoring.base import Best, Scorer, best, scores
+from recdistill.bundle.scoring.base import Best, Scorer, best
+from recdistill.bundle.scoring.choice import scorer_for
 from recdistill.bundle.table import Table
 from recdistill.data.sequences import Sequences
 
@@ -35,12 +37,21 @@ class LongerTable(Table):
 
 @dataclass(frozen=True)
 class LongerScorer:
-    """What a bundle's scorer finds, without `hidden`, beside exact scores of the items behind (`Scorer`)."""
+    """What a bundle's scorer finds, without `hidden`, beside what one of the items behind finds (`Scorer`)."""
 
     base: Scorer
-    table: LongerTable
+    late: Scorer | None
+    """Of the items behind; `None` where there are none."""
+    own: int
+    """How many items the bundle has."""
     hidden: Int64[np.ndarray, " hidden"]
     """Ascending."""
+
+    @classmethod
+    def over(cls, base: Scorer, table: LongerTable, hidden: Int64[np.ndarray, " hidden"]) -> Self:
+        """A bundle's scorer and the items behind it."""
+        late = scorer_for(Table(table.more)) if len(table.more) else None
+        return cls(base, late, len(table.values), hidden)
 
     def top(
         self,
@@ -50,31 +61,32 @@ class LongerScorer:
         allowed: Int64[np.ndarray, " chosen"] | None = None,
     ) -> Best:
         """See `Scorer`."""
-        own = len(self.table.values)
-        never = [
-            self.hidden if barred is None else np.concatenate((barred[row], self.hidden))
-            for row in range(len(states))
-        ]
-        items, values = self._of_bundle(states, k, never, allowed)
-        late = np.arange(own, len(self.table)) if allowed is None else allowed[allowed >= own]
-        for row, state in enumerate(states.astype(np.float64)):
-            given = np.setdiff1d(late, never[row]).astype(np.int64)
-            found = scores(self.table.rows, given, state)
-            both = np.concatenate((items[row], given)), np.concatenate((values[row], found))
-            some = both[0] >= 0
-            items[row], values[row] = best(both[0][some], both[1][some], k)
+        rows, none = range(len(states)), np.empty(0, np.int32)
+        never = [none if barred is None else barred[row] for row in rows]
+        inside = None if allowed is None else allowed[allowed < self.own]
+        off = [np.concatenate((row[row < self.own], self.hidden)) for row in never]
+        items, values = _top(self.base, states, k, off, inside)
+        if self.late is None:
+            return items, values
+        behind = None if allowed is None else allowed[allowed >= self.own] - self.own
+        off = [row[row >= self.own] - self.own for row in never]
+        more, found = _top(self.late, states, k, off, behind)
+        for row in rows:
+            given = np.concatenate((items[row], np.where(more[row] < 0, -1, more[row] + self.own)))
+            some = given >= 0
+            both = np.concatenate((values[row], found[row]))
+            items[row], values[row] = best(given[some], both[some], k)
         return items, values
 
-    def _of_bundle(
-        self,
-        states: Float32[np.ndarray, "rows width"],
-        k: int,
-        never: list[np.ndarray],
-        allowed: Int64[np.ndarray, " chosen"] | None,
-    ) -> Best:
-        own = len(self.table.values)
-        inside = None if allowed is None else allowed[allowed < own]
-        if inside is not None and not len(inside):
-            return np.full((len(states), k), -1), np.full((len(states), k), -np.inf, np.float32)
-        barred = Sequences.from_lists([row[row < own].tolist() for row in never])
-        return self.base.top(states, k, barred, inside)
+
+def _top(
+    scorer: Scorer,
+    states: Float32[np.ndarray, "rows width"],
+    k: int,
+    never: list[np.ndarray],
+    allowed: Int64[np.ndarray, " chosen"] | None,
+) -> Best:
+    if allowed is not None and not len(allowed):
+        return np.full((len(states), k), -1), np.full((len(states), k), -np.inf, np.float32)
+    barred = Sequences.from_lists([row.tolist() for row in never])
+    return scorer.top(states, k, barred, allowed)
