@@ -1,6 +1,6 @@
 """What smaller students lose: distil, prune, distil again against pruning alone, and tables in few bits.
 
-    python benchmarks/compression.py [--size small|full] [--runs FOLDER] [--threads N]
+    python benchmarks/compression.py [--size small|full] [--runs FOLDER] [--threads N] [--seeds N]
 
 `small` is MovieLens 100K (global temporal split), `full` Amazon Beauty (leave-one-out, as the literature has it), by
 `recipes/smaller/`: `recdistill compress`, and what it does not do: the test is opened for every form, and `cut` is the
@@ -108,10 +108,12 @@ def main() -> None:
     parser.add_argument("--size", choices=RECIPES, default="small")
     parser.add_argument("--runs", type=Path, default=ROOT / "runs")
     parser.add_argument("--threads", type=int, default=None)
+    parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
     recipe = ROOT / "recipes" / "smaller" / f"{RECIPES[given.size]}.yaml"
     into = given.runs / f"compression-{given.size}"
-    pipeline = open_pipeline(recipe, into, [FORMS], threads=given.threads)
+    asked = [FORMS, f"compression.seeds={given.seeds}"]
+    pipeline = open_pipeline(recipe, into, asked, threads=given.threads)
     with pipeline.folder.locked():
         content = pipeline.compress()
         test = tested(pipeline)

@@ -33,6 +33,7 @@ def test_it_goes_on_as_the_recipe_ended():
     (phase,) = recipe.phases
     assert phase.objectives == TAUGHT.phases[1].objectives
     assert phase.dropout == 0.1
+    assert made(20, prune={"parameters": 0.5}, dropout=0.0).phases[0].dropout == 0.0
     assert phase.prune is not None
     assert phase.prune.parameters == 0.5
     assert (phase.anew, phase.trains, phase.share, recipe.init) == (False, (), 1.0, None)

@@ -33,7 +33,7 @@ class Structure(Settings):
     """Or no target: this share of each of `parts` stays, rounded up."""
     parts: tuple[Part, ...] = Field(default=("width", "units", "heads"), min_length=1)
     """What may be cut."""
-    by: Criterion = "taylor"
+    by: Criterion = "activations"
     """How it is found out what matters least."""
     batches: PositiveInt = 32
     """How many training batches are looked at for that."""
@@ -62,7 +62,7 @@ class Timed(Settings):
     history, exported and on one thread."""
     parts: tuple[Part, ...] = Field(default=("width", "units", "heads"), min_length=1)
     """What may be cut."""
-    by: Criterion = "taylor"
+    by: Criterion = "activations"
     """How it is found out what matters least."""
     batches: PositiveInt = 32
     """How many training batches are looked at for that."""

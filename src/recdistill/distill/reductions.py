@@ -20,6 +20,8 @@ class Reduction(Settings):
     """In how many bits its item table is seen while it learns on."""
     epochs: PositiveInt | None = None
     """How long it learns on; half as long as it learned, when not given."""
+    dropout: float | None = Field(default=None, ge=0, lt=1, exclude_if=lambda given: given is None)
+    """The dropout that it learns on with; as its recipe ended, when not given. A smaller student bears less."""
     objectives: tuple[AnyObjective, ...] | None = Field(default=None, min_length=1)
     """What it learns on by; what its recipe ended with, when not given. `[{kind: next-item}]` is the control without
     a teacher."""
@@ -43,6 +45,7 @@ class Reduction(Settings):
             {
                 **{name: getattr(last, name) for name in Phase.model_fields},
                 "objectives": self.objectives or last.objectives,
+                "dropout": last.dropout if self.dropout is None else self.dropout,
                 "prune": prune,
                 "quantise": self.quantise,
                 "share": 1.0,
