@@ -50,3 +50,8 @@ def test_lines_stay_lines_where_they_are_shown(text):
 
 def test_what_belongs_to_words_stays():
     assert line("می\u200cخواهم  é\n👩\u200d💻") == "می\u200cخواهم é 👩\u200d💻"
+
+
+def test_narrow_spaces_and_those_that_do_not_break_stay():
+    told = "+9.5\u202f% in 3\u00a0seeds"
+    assert visible(told + "\n\x1b") == told + "\n"

@@ -30,7 +30,9 @@ def line(text: str) -> str:
 
 
 def _shown(sign: str) -> str:
+    category = unicodedata.category(sign)
     if sign.isspace():
-        return "\n" if sign == "\n" else " "
-    hidden = unicodedata.category(sign) in _HIDDEN and sign not in _JOINERS
+        # Spaces that do not break, or are narrow, are spaces still.
+        return sign if sign == "\n" or category == "Zs" else " "
+    hidden = category in _HIDDEN and sign not in _JOINERS
     return "" if hidden else sign
