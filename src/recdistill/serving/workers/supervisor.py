@@ -156,14 +156,16 @@ class Supervisor:
         elif isinstance(message, Failed) and not self._announced:
             raise RecDistillError(message.why, message.hint)
         elif isinstance(message, Refused):
-            self._refused(message)
+            self._refused(worker, message)
 
-    def _refused(self, message: Refused) -> None:
+    def _refused(self, worker: Employed, message: Refused) -> None:
         if self._offer and message.number == self._offer.number:
             self._withdraw()
             self._tell(message.why)
         elif not self._announced:
             raise BundleError(message.why)
+        elif message.number == self._current.number:
+            worker.process.kill()  # it can answer nothing, though others do: another may, after a pause
 
     def _tell(self, why: str) -> None:
         """Have a worker count and write down what was refused."""
